@@ -1,0 +1,172 @@
+"""From a contract to a Great Expectations suite, and to the one SQL statement that counts the same violations.
+
+Belongs here: what is expected of a table, once; the only place that imports Great Expectations, and lazily, since
+importing it takes seconds. Does not belong here: Dagster checks (`pipelines.checks`), reading tables.
+
+Small tables are judged row by row as a pandas frame. Above `SUMMARY_ABOVE_ROWS` one SQL statement counts the
+violations of each expectation, and the suite judges those counts; both come to the same verdict.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from data_contracts.schema import Kind, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUMMARY_ABOVE_ROWS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One rule of a contract: its name, an SQL condition that a violating row fulfils, and its GX counterpart."""
+
+    name: str
+    column: str
+    violation_sql: str
+    gx_type: str
+    gx_arguments: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a suite said of a table: passed or not, and how many rows violate each broken expectation."""
+
+    is_passed: bool
+    expectations_count: int
+    violations: Mapping[str, int]
+
+
+def expectations_of(table: Table) -> list[Expectation]:
+    """Every rule a contract makes for single rows; the key's uniqueness and the columns are judged beside them."""
+    found = []
+    for column in table.columns:
+        name, field = column.name, column.field
+        if column.is_required:
+            found.append(
+                Expectation(
+                    f"{name} is given", name, f'"{name}" IS NULL', "ExpectColumnValuesToNotBeNull", (("column", name),)
+                )
+            )
+        if field.values:
+            values = ", ".join(f"'{value}'" for value in field.values)
+            found.append(
+                Expectation(
+                    f"{name} is one of its values",
+                    name,
+                    f'"{name}" NOT IN ({values})',
+                    "ExpectColumnValuesToBeInSet",
+                    (("column", name), ("value_set", list(field.values))),
+                )
+            )
+        if field.kind in {Kind.INTEGER, Kind.NUMBER} and (field.minimum, field.maximum) != (None, None):
+            limits = [
+                f'"{name}" {sign} {limit}'
+                for sign, limit in (("<", field.minimum), (">", field.maximum))
+                if limit is not None
+            ]
+            found.append(
+                Expectation(
+                    f"{name} lies within its limits",
+                    name,
+                    " OR ".join(limits),
+                    "ExpectColumnValuesToBeBetween",
+                    (("column", name), ("min_value", field.minimum), ("max_value", field.maximum)),
+                )
+            )
+    return found
+
+
+def summary_sql(table: Table, relation: str) -> str:
+    """One SELECT over `relation` that returns a row of violation counts, named by position: v0, v1 ..., v_key."""
+    counts = [
+        f"count(*) FILTER ({item.violation_sql}) AS v{number}" for number, item in enumerate(expectations_of(table))
+    ]
+    if table.unique_key:
+        keys = ", ".join(f'"{name}"' for name in table.unique_key)
+        counts.append(f"(SELECT count(*) FROM (SELECT 1 FROM {relation} GROUP BY {keys} HAVING count(*) > 1)) AS v_key")
+    return f"SELECT {', '.join(counts) or '0 AS v0'} FROM {relation}"
+
+
+@cache
+def _great_expectations() -> Any:  # noqa: ANN401 - the module itself, imported on first use
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations as gx  # noqa: PLC0415 - seconds to import
+        import great_expectations.expectations  # noqa: PLC0415
+        from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return gx, context
+
+
+def _validate(frame: pd.DataFrame, expectations: Sequence[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Run expectations on a frame; returns each result as JSON, in their order."""
+    gx, context = _great_expectations()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source = context.data_sources.add_or_update_pandas("handrail")
+        batch = (
+            source.add_dataframe_asset("table")
+            .add_batch_definition_whole_dataframe("whole")
+            .get_batch({"dataframe": frame})
+        )
+        suite = gx.ExpectationSuite(
+            "contract",
+            expectations=[
+                getattr(gx.expectations, kind)(**arguments, meta={"number": number})
+                for number, (kind, arguments) in enumerate(expectations)
+            ],
+        )
+        # Results come grouped by column; the number brings them back into order.
+        told = [item.to_json_dict() for item in batch.validate(suite, result_format="BASIC").results]
+    return sorted(told, key=lambda item: int(item["expectation_config"]["meta"]["number"]))
+
+
+def judge_rows(table: Table, frame: pd.DataFrame) -> Judgement:
+    """Judge a table's rows themselves."""
+    rules = expectations_of(table)
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("ExpectTableColumnsToMatchOrderedList", {"column_list": list(table.column_names)})
+    ]
+    asked += [(item.gx_type, dict(item.gx_arguments)) for item in rules]
+    if len(table.unique_key) == 1:
+        asked.append(("ExpectColumnValuesToBeUnique", {"column": table.unique_key[0]}))
+    elif table.unique_key:
+        asked.append(
+            ("ExpectCompoundColumnsToBeUnique", {"column_list": list(table.unique_key), "ignore_row_if": "never"})
+        )
+    names = ["the columns are the contract's", *(item.name for item in rules)]
+    if table.unique_key:
+        names.append("the key is unique")
+    results = _validate(frame, asked)
+    violations = {
+        name: int(result.get("result", {}).get("unexpected_count") or 1)
+        for name, result in zip(names, results, strict=True)
+        if not result["success"]
+    }
+    return Judgement(not violations, len(asked), violations)
+
+
+def judge_summary(table: Table, counts: pd.DataFrame, columns: Sequence[str]) -> Judgement:
+    """Judge the one row of violation counts that `summary_sql` returns, and the relation's column names."""
+    names = [item.name for item in expectations_of(table)] + (["the key is unique"] if table.unique_key else [])
+    violations = {}
+    results = _validate(
+        counts, [("ExpectColumnMaxToBeBetween", {"column": column, "max_value": 0}) for column in counts.columns]
+    )
+    for name, column, result in zip(names, counts.columns, results, strict=False):
+        if not result["success"]:
+            violations[name] = int(counts[column].iloc[0])
+    if tuple(columns) != table.column_names:
+        violations["the columns are the contract's"] = 1
+    return Judgement(not violations, len(names) + 1, violations)

@@ -1,0 +1,92 @@
+"""Tables of schema `core`: cleaned, joined, attributed, compact.
+
+Belongs here: what statements and mentoring logs become before features. Does not belong here: features, labels.
+"""
+
+from __future__ import annotations
+
+from data_contracts.schema import Table
+from data_contracts.tables import table
+
+IDENTITY_LINK = table(
+    "core.identity_link",
+    "Which learner each identity belongs to",
+    grain="one row per identity",
+    key="identity_id",
+    level="learner",
+    spec="identity_id learner_id is_linked link_source",
+)
+ENROLMENT = table(
+    "core.enrolment",
+    "One learner in one course run, with its end as known at observed_at",
+    grain="one row per enrolment",
+    key="enrolment_id",
+    level="learner",
+    spec="enrolment_id learner_id programme_id course_id* participation_id enrolled_epoch_day "
+    "course_start_epoch_day course_end_epoch_day ended_epoch_day* ended_known_epoch_day* ended_kind* ended_rule* "
+    "has_recorded_outcome studied_credits* previous_attempts_count* org_unit* timezone opted_out_at*",
+)
+PARTICIPATION = table(
+    "core.participation",
+    "One learner in one programme, with how it stands at observed_at",
+    grain="one row per participation",
+    key="participation_id",
+    level="learner",
+    spec="participation_id learner_id programme_id status:participation_status starts_on:from_on "
+    "ended_on:participation_ended_on* mentor_id* match_id*",
+)
+STATEMENT = table(
+    "core.statement",
+    "Statements, one row an id, voided ones gone, attributed to enrolments",
+    grain="one row per statement",
+    key="statement_id",
+    level="statement",
+    spec="statement_id identity_id* learner_id* enrolment_id* course_id* attribution verb_kind activity_kind strand "
+    "object_iri* scaled_score* event_count duration_seconds* happened_at known_at epoch_day known_epoch_day "
+    "first_second",
+)
+ENROLMENT_DAY = table(
+    "core.enrolment_day",
+    "The compact state: what an enrolment did on a local day",
+    grain="one row per enrolment, local day, day known, strand and activity kind",
+    key="enrolment_id epoch_day known_epoch_day strand activity_kind",
+    level="learner",
+    spec="enrolment_id epoch_day known_epoch_day strand activity_kind events_count minutes "
+    "distinct_activities_count scored_count first_second last_second",
+)
+LEARNER_ACTIVITY = table(
+    "core.learner_activity",
+    "Activity of learners that belongs to no enrolment",
+    grain="one row per learner, local day, strand and activity kind",
+    key="learner_id epoch_day strand activity_kind",
+    level="learner",
+    spec="learner_id epoch_day strand activity_kind events_count minutes",
+)
+SUBMISSION = table(
+    "core.submission",
+    "Assessed work and when it was handed in",
+    grain="one row per enrolment and assessed activity",
+    key="enrolment_id activity_iri",
+    level="learner",
+    spec="enrolment_id activity_iri due_epoch_day* weight* submitted_epoch_day* known_epoch_day* score_share*",
+)
+MENTORING_EVENT = table(
+    "core.mentoring_event",
+    "What happened between a mentor and a learner: sessions and messages on one time line",
+    grain="one row per session or message",
+    key="event_id",
+    level="learner",
+    spec="event_id match_id* mentor_id learner_id programme_id* event_kind happened_at epoch_day known_epoch_day "
+    "minutes group_id* level*",
+)
+
+CORE_TABLES: tuple[Table, ...] = (
+    IDENTITY_LINK,
+    ENROLMENT,
+    PARTICIPATION,
+    STATEMENT,
+    ENROLMENT_DAY,
+    LEARNER_ACTIVITY,
+    SUBMISSION,
+    MENTORING_EVENT,
+)

@@ -1,0 +1,197 @@
+"""Marts: what dashboards read. Every one has publication_id; types and names are a promise.
+
+Belongs here: the published tables. Does not belong here: how they are computed (`pipelines.assets.marts`).
+"""
+
+from __future__ import annotations
+
+from data_contracts.schema import Level, Table
+from data_contracts.tables import table
+
+MARTS_CONTRACT_VERSION = "1.0"
+
+
+def _mart(name: str, description: str, grain: str, key: str, spec: str, level: Level = "aggregate") -> Table:
+    return table(
+        f"main.{name}", description, grain=f"one row per {grain}", key=key, spec=f"{spec} publication_id", level=level
+    )
+
+
+MARTS: dict[str, Table] = {
+    item.name: item
+    for item in (
+        _mart(
+            "publication",
+            "This publication: when, from what, with which settings",
+            "publication",
+            "publication_id",
+            "run_id published_at observed_at contract_version model_id* code_version settings row_counts "
+            "failed_sources",
+        ),
+        _mart(
+            "dim_programme",
+            "Programmes",
+            "programme",
+            "programme_id",
+            "programme_id name aim* selection* starts_on* ends_on* timezone* currency* target_formal_share* "
+            "target_social_share* target_experiential_share*",
+        ),
+        _mart(
+            "dim_course",
+            "Course runs",
+            "course run",
+            "course_id",
+            "course_id activity_iri title delivery* starts_on* ends_on* expected_hours*",
+        ),
+        _mart(
+            "dim_mentor",
+            "Mentors, as pseudonyms",
+            "mentor",
+            "mentor_id",
+            "mentor_id kind:mentor_kind* is_external* capacity_minutes_per_week* max_learners* trained_on*",
+            "mentor",
+        ),
+        _mart("dim_learner", "Learners, as pseudonyms", "learner", "learner_id", "learner_id org_unit*", "learner"),
+        _mart(
+            "dim_date",
+            "Calendar dates",
+            "date",
+            "calendar_on",
+            "calendar_on week_starts_on month_starts_on iso_year iso_week iso_weekday is_closed_day",
+        ),
+        _mart(
+            "learner_alerts",
+            "Alerts: who, why, for which mentor, and whether somebody has the minutes",
+            "alert",
+            "alert_id",
+            "alert_id learner_id programme_id course_id* enrolment_id* mentor_id* kind:alert_kind rule* "
+            "state:alert_state opened_at state_at observed_at abandonment_probability_28d* risk_band* "
+            "probability_change_7d* is_too_early reason_1_family* reason_1_text* reason_2_family* reason_2_text* "
+            "reason_3_family* reason_3_text* level channel:alert_channel expected_minutes next_step* is_served "
+            "unserved_reason* model_id*",
+            "learner",
+        ),
+        _mart(
+            "learner_risk",
+            "Risk of abandonment of each active enrolment",
+            "enrolment and observed_at",
+            "enrolment_id observed_at",
+            "enrolment_id learner_id programme_id course_id* observed_at abandonment_probability_7d* "
+            "abandonment_probability_28d* risk_band* risk_rank* probability_change_7d* is_too_early model_id*",
+            "learner",
+        ),
+        _mart(
+            "unserved_risk",
+            "Risk that nobody has the minutes for, and what one more hour would serve",
+            "programme and week",
+            "programme_id week_starts_on",
+            "programme_id week_starts_on unserved_alerts_count served_alerts_count expected_loss "
+            "served_by_one_more_hour_count loss_served_by_one_more_hour",
+        ),
+        _mart(
+            "engagement_weekly",
+            "What each enrolment did in each ISO week",
+            "enrolment and week",
+            "enrolment_id week_starts_on",
+            "enrolment_id learner_id programme_id course_id* week_starts_on active_days_count events_count minutes "
+            "distinct_activities_count submissions_count",
+            "learner",
+        ),
+        _mart(
+            "mentoring_health",
+            "How each match goes, week by week",
+            "match and week",
+            "match_id week_starts_on",
+            "match_id programme_id mentor_id learner_id week_starts_on sessions_held_count agreed_sessions_count* "
+            "sessions_missed_count messages_by_mentor_count messages_by_learner_count cadence_kept_share* "
+            "silence_days commitments_made_count commitments_kept_count is_unset is_purpose_fit* "
+            "is_mentor_trained",
+            "learner",
+        ),
+        _mart(
+            "mentor_load",
+            "What each mentor has minutes for, and is asked to do",
+            "mentor and week",
+            "mentor_id week_starts_on",
+            "mentor_id week_starts_on available_minutes planned_minutes used_minutes is_capacity_assumed "
+            "learners_count alerts_count response_hours_median* learner_rating_mean*",
+            "mentor",
+        ),
+        _mart(
+            "goal_progress",
+            "How far each goal is, against its agreed timeline",
+            "goal",
+            "goal_id",
+            "goal_id match_id programme_id learner_id kind:goal_kind agreed_on due_on* attained_share* "
+            "expected_attained_share* rebaselined_count status:goal_status*",
+            "learner",
+        ),
+        _mart(
+            "community_weekly",
+            "Life of the community, in and after courses",
+            "programme and week",
+            "programme_id week_starts_on",
+            "programme_id week_starts_on interactions_count cross_class_interactions_count participants_count "
+            "active_after_course_count",
+        ),
+        _mart(
+            "course_issues",
+            "Weak content, evaluation and design: for the course's owner, never a mentor",
+            "course, cause and week",
+            "course_id cause week_starts_on",
+            "course_id cause week_starts_on issues_count learners_count",
+        ),
+        _mart(
+            "learning_mix",
+            "Minutes, cost and outcome by strand of the 70:20:10 mix",
+            "programme, course (or all), strand and month",
+            "programme_id course_id strand month_starts_on",
+            "programme_id course_id:roi_course strand month_starts_on minutes events_count participants_count "
+            "cost_amount* currency* outcome_share* coverage_share target_share* measured_share*",
+        ),
+        _mart(
+            "programme_roi",
+            "What each programme cost and returned, with intervals",
+            "programme, course, strand, component, method and isolation",
+            "programme_id course_id strand component method isolation",
+            "programme_id course_id:roi_course strand:roi_strand component method:roi_method isolation "
+            "period_starts_on* period_ends_on* learners_count completions_count cost_amount* benefit_amount* "
+            "benefit_low_amount* benefit_high_amount* roi_percent* roi_low_percent* roi_high_percent* "
+            "benefit_cost_ratio* payback_days* roi_positive_probability* break_even_effect_points* currency* "
+            "verdict:roi_verdict withheld_reason*",
+        ),
+        _mart(
+            "mentoring_effect",
+            "What mentoring changed in abandonment, or why it cannot be said",
+            "programme, contrast and estimand",
+            "programme_id contrast",
+            "programme_id contrast estimand effect_points* effect_low_points* effect_high_points* n_count "
+            "n_events_count overlap_share* effective_sample_count* e_value* verdict:effect_verdict "
+            "reason*",
+        ),
+        _mart(
+            "model_quality",
+            "How good the predictions were on the latest closed fold, beside both baselines",
+            "model, estimator, horizon, slice and metric",
+            "model_id estimator horizon slice_kind slice_value metric_name",
+            "model_id estimator horizon slice_kind slice_value metric_name metric_value* metric_low* metric_high* "
+            "n_count n_events_count fold_starts_on* fold_ends_on*",
+        ),
+        _mart(
+            "model_fairness",
+            "How the predictions treat groups; 'not audited' where it cannot be said",
+            "model, attribute, group and metric",
+            "model_id attribute_name group_name metric_name",
+            "model_id attribute_name group_name metric_name metric_value* metric_low* metric_high* n_count "
+            "n_events_count audit_verdict audit_reason*",
+        ),
+        _mart(
+            "data_quality",
+            "Checks, quarantine and lateness of this run",
+            "table, check and reason",
+            "table_name check_name reason",
+            "table_name check_name reason* is_passed check_value* row_count quarantined_count "
+            "lateness_hours_median* lateness_hours_p95*",
+        ),
+    )
+}

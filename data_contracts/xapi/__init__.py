@@ -1,0 +1,1 @@
+"""Statement rules and vocabularies as data: verbs, activity types, strands."""

@@ -1,0 +1,32 @@
+"""How a learner stands among the active of the same course on the same day.
+
+Belongs here: percentiles within course and observation day. Does not belong here: anything fitted over time.
+"""
+
+from __future__ import annotations
+
+import narwhals as nw
+
+from features.contract import Frame, rounded
+
+_COHORT = ("course_id", "observed_epoch_day", "is_scoring")
+_RANKED = {
+    "events_28d_percentile": "events_28d",
+    "active_days_28d_percentile": "active_days_28d",
+    "events_7d_percentile": "events_7d",
+    "score_mean_percentile": "score_mean_share",
+}
+
+
+def cohort_features(features: Frame) -> Frame:
+    """Add family cohort to landmarks with their features: (average rank - .5) / n, strictly between 0 and 1.
+
+    n counts the cohort's rows that have the value; null where the row has none, and without a course.
+    """
+
+    def percentile(name: str) -> nw.Expr:
+        value = nw.col(name)
+        standing = (value.rank("average").over(*_COHORT) - 0.5) / value.count().over(*_COHORT).cast(nw.Float64())
+        return nw.when(~nw.col("course_id").is_null() & ~value.is_null()).then(rounded(standing))
+
+    return features.with_columns(**{target: percentile(source) for target, source in _RANKED.items()})

@@ -1,0 +1,134 @@
+"""What `models.alerts` and `models.routing` are told, read from the warehouse.
+
+Belongs here: queries that make the frames those modules describe. Does not belong here: any rule or route.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from data_contracts.tables.inputs import RAW_INPUTS
+from pipelines.core.local_time import date_day, local, zone
+from pipelines.resources import Night
+from pipelines.warehouse import current
+
+
+def facts(night: Night) -> pl.DataFrame:
+    """One row per active participation, as `models.alerts.candidates` describes it."""
+    tonight, before = night.tonight_epoch_day, night.observed_sql
+    return night.warehouse.frame(
+        f"""
+        WITH courses AS (
+            SELECT e.participation_id, e.opted_out_at,
+                   greatest(e.enrolled_epoch_day, e.course_start_epoch_day) AS open_day, e.course_id,
+                   EXISTS (FROM core.enrolment_day AS d WHERE d.enrolment_id = e.enrolment_id) AS has_started
+            FROM core.enrolment AS e
+        ),
+        learning AS (
+            SELECT participation_id, bool_or(opted_out_at < {before}) AS is_opted_out,
+                   coalesce(bool_and(NOT has_started) FILTER (course_id IS NOT NULL), false) AS has_never_started,
+                   {tonight} - min(open_day) FILTER (course_id IS NOT NULL) AS days_since_open
+            FROM courses GROUP BY participation_id
+        ),
+        contact AS (
+            SELECT match_id, bool_or(event_kind = 'held') AS has_met,
+                   {tonight} - 1 - max(epoch_day) FILTER (event_kind IN ('held', 'message_by_mentor')) AS days_since_contact,
+                   min(happened_at) FILTER (event_kind = 'planned' AND happened_at >= {before}) AS next_session_at
+            FROM core.mentoring_event WHERE epoch_day < {tonight} OR event_kind = 'planned' GROUP BY match_id
+        ),
+        matched AS (
+            SELECT p.participation_id, {tonight} - {date_day("m.matched_on")} AS days_since_match,
+                   7 / nullif(m.agreed_sessions_per_week, 0) AS agreed_interval_days, p.match_id
+            FROM core.participation AS p JOIN {current(RAW_INPUTS["mentoring_match"], before)} AS m USING (match_id)
+        ),
+        tickets AS (
+            SELECT learner_id, count(*) AS open_tickets_count
+            FROM {current(RAW_INPUTS["support_ticket"], before)}
+            WHERE kind <> 'content' AND opened_at < {before} AND (resolved_at IS NULL OR resolved_at >= {before})
+            GROUP BY learner_id
+        ),
+        promised AS (
+            SELECT s.match_id, count(*) FILTER ({date_day("c.due_on")} < {tonight}) AS overdue_commitments_count,
+                   min(c.due_on) FILTER ({date_day("c.due_on")} >= {tonight}) AS next_commitment_on
+            FROM {current(RAW_INPUTS["commitment"], before)} AS c
+            JOIN {current(RAW_INPUTS["mentoring_session"], before)} AS s USING (session_id)
+            WHERE c.status = 'open' GROUP BY s.match_id
+        ),
+        work AS (
+            SELECT e.participation_id, min(s.due_epoch_day) AS next_due_day
+            FROM core.submission AS s JOIN core.enrolment AS e USING (enrolment_id)
+            WHERE e.ended_kind IS NULL AND s.submitted_epoch_day IS NULL AND s.due_epoch_day >= {tonight}
+            GROUP BY e.participation_id
+        ),
+        away AS (
+            SELECT DISTINCT learner_id FROM {current(RAW_INPUTS["absence"], before)}
+            WHERE {date_day("from_on")} <= {tonight} AND {date_day("to_on")} >= {tonight}
+        )
+        SELECT p.participation_id, p.learner_id, p.programme_id, coalesce(l.is_opted_out, false) AS is_opted_out,
+               away.learner_id IS NOT NULL AS is_on_leave, l.has_never_started, l.days_since_open, m.days_since_match,
+               coalesce(c.has_met, false) AS has_met, c.days_since_contact,
+               m.agreed_interval_days, coalesce(t.open_tickets_count, 0) AS open_tickets_count,
+               coalesce(pr.overdue_commitments_count, 0) AS overdue_commitments_count,
+               CASE WHEN c.next_session_at IS NOT NULL
+                        THEN 'session planned for ' || strftime(c.next_session_at, '%-d %B')
+                    WHEN pr.next_commitment_on IS NOT NULL
+                        THEN 'commitment due on ' || strftime(pr.next_commitment_on, '%-d %B')
+                    WHEN w.next_due_day IS NOT NULL
+                        THEN 'work due on ' || strftime(DATE '1970-01-01' + CAST(w.next_due_day AS INTEGER), '%-d %B')
+               END AS next_step
+        FROM core.participation AS p
+        JOIN learning AS l USING (participation_id)
+        LEFT JOIN matched AS m USING (participation_id)
+        LEFT JOIN contact AS c ON c.match_id = p.match_id
+        LEFT JOIN tickets AS t ON t.learner_id = p.learner_id
+        LEFT JOIN promised AS pr ON pr.match_id = p.match_id
+        LEFT JOIN work AS w USING (participation_id)
+        LEFT JOIN away ON away.learner_id = p.learner_id
+        WHERE p.status = 'active'
+        ORDER BY p.participation_id
+        """
+    )
+
+
+def matches(night: Night) -> pl.DataFrame:
+    """Active matches: mentor_id, learner_id, programme_id, matched_on."""
+    tonight = night.tonight_epoch_day
+    return night.warehouse.frame(
+        "SELECT mentor_id, learner_id, programme_id, matched_on "
+        f"FROM {current(RAW_INPUTS['mentoring_match'], night.observed_sql)} WHERE {date_day('matched_on')} < {tonight} "
+        f"AND (ended_on IS NULL OR {date_day('ended_on')} >= {tonight}) ORDER BY ALL"
+    )
+
+
+def mentors(night: Night) -> pl.DataFrame:
+    """Every mentor with a row of their own or an active match: mentor_id, capacity_minutes_per_week, local_at."""
+    night.warehouse.con.register("matched_mentors", matches(night))
+    found = night.warehouse.frame(
+        f"""
+        SELECT mentor_id, m.capacity_minutes_per_week, {local(night.observed_sql, zone(night.settings, "m.timezone"))} AS local_at
+        FROM (SELECT DISTINCT mentor_id FROM matched_mentors)
+        FULL JOIN {current(RAW_INPUTS["mentor"], night.observed_sql)} AS m USING (mentor_id) ORDER BY mentor_id
+        """
+    )
+    night.warehouse.con.unregister("matched_mentors")
+    return found
+
+
+def availability(night: Night) -> pl.DataFrame:
+    """Stated minutes by period: mentor_id, from_on, to_on, minutes_per_week."""
+    return night.warehouse.frame(
+        "SELECT mentor_id, from_on, to_on, minutes_per_week "
+        f"FROM {current(RAW_INPUTS['mentor_availability'], night.observed_sql)} ORDER BY ALL"
+    )
+
+
+def programmes(night: Night) -> pl.DataFrame:
+    """Every programme with a participation: programme_id, active_participations_count, local_at."""
+    return night.warehouse.frame(
+        f"""
+        SELECT p.programme_id, count(*) FILTER (p.status = 'active') AS active_participations_count,
+               any_value({local(night.observed_sql, zone(night.settings, "r.timezone"))}) AS local_at
+        FROM core.participation AS p LEFT JOIN {current(RAW_INPUTS["programme"])} AS r USING (programme_id)
+        GROUP BY p.programme_id ORDER BY p.programme_id
+        """
+    )

@@ -1,0 +1,69 @@
+"""Group 2_core: cleaned, joined, attributed, compact."""
+
+from __future__ import annotations
+
+from data_contracts.tables import core
+from pipelines.assets import table_asset
+from pipelines.core.days import build_days, build_submissions
+from pipelines.core.enrolments import build_enrolments, build_participations
+from pipelines.core.identities import link_identities
+from pipelines.core.mentoring import build_mentoring_events
+from pipelines.core.statements import attribute_statements
+from pipelines.resources import Night
+
+GROUP = "2_core"
+
+
+@table_asset(
+    core.IDENTITY_LINK, group=GROUP, key="core_identity_link", deps=("raw_statement", "raw_learner", "raw_enrolment")
+)
+def core_identity_link(night: Night) -> int:
+    """Several accounts of one person are one learner; a conflict is shown and never merged silently."""
+    return link_identities(night)
+
+
+@table_asset(core.STATEMENT, group=GROUP, key="core_statement", deps=("core_identity_link", "raw_programme"))
+def core_statement(night: Night) -> int:
+    """Deduplicated by id, voids applied in any order, placed on local days, attributed to enrolments by rule."""
+    return attribute_statements(night)
+
+
+@table_asset(core.ENROLMENT_DAY, group=GROUP, key="core_enrolment_day", deps=("core_statement",))
+def core_enrolment_day(night: Night) -> int:
+    """Events, minutes and distinct activities of each enrolment's day: what features are made from."""
+    return build_days(night)
+
+
+@table_asset(core.SUBMISSION, group=GROUP, key="core_submission", deps=("core_statement",))
+def core_submission(night: Night) -> int:
+    """When assessed work was due, when it came in, and what it scored."""
+    return build_submissions(night)
+
+
+@table_asset(core.ENROLMENT, group=GROUP, key="core_enrolment", deps=("core_enrolment_day",))
+def core_enrolment(night: Night) -> int:
+    """Ends by precedence: recorded status, then a completing statement, then silence where nobody records ends."""
+    return build_enrolments(night)
+
+
+@table_asset(core.PARTICIPATION, group=GROUP, key="core_participation", deps=("core_enrolment", "raw_mentoring_match"))
+def core_participation(night: Night) -> int:
+    """The unit of alerts, effect and ROI: completed when its required courses are, abandoned with its last one."""
+    return build_participations(night)
+
+
+@table_asset(core.MENTORING_EVENT, group=GROUP, key="core_mentoring_event", deps=("raw_mentoring_match",))
+def core_mentoring_event(night: Night) -> int:
+    """Sessions and messages between mentor and learner, in local days."""
+    return build_mentoring_events(night)
+
+
+ASSETS = [
+    core_identity_link,
+    core_statement,
+    core_enrolment_day,
+    core_submission,
+    core_enrolment,
+    core_participation,
+    core_mentoring_event,
+]

@@ -1,0 +1,82 @@
+"""build_defs(): assets, checks, jobs, schedules and resources put together, anew at each call.
+
+Belongs here: the composition. Does not belong here: any definition of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from data_contracts.schema import Table
+from data_contracts.tables import alerts, core, features, risk
+from data_contracts.tables.inputs import RAW_INPUTS, RAW_STATEMENT
+from data_contracts.tables.marts import MARTS
+from pipelines.assets.alerts import ASSETS as ALERT_ASSETS
+from pipelines.assets.core import ASSETS as CORE_ASSETS
+from pipelines.assets.features import ASSETS as FEATURE_ASSETS
+from pipelines.assets.marts import ASSETS as MART_ASSETS
+from pipelines.assets.raw import ASSETS as RAW_ASSETS
+from pipelines.assets.risk import ASSETS as RISK_ASSETS
+from pipelines.checks import contract_check
+from pipelines.launch import NIGHTLY, TRAINING
+from pipelines.resources import NightResource
+
+_CHECKED: Mapping[str, Table] = {
+    "raw_statement": RAW_STATEMENT,
+    "raw_enrolment": RAW_INPUTS["enrolment"],
+    "core_statement": core.STATEMENT,
+    "core_enrolment": core.ENROLMENT,
+    "feat_enrolment_week": features.ENROLMENT_WEEK,
+    "risk_score": risk.SCORE,
+    "alert_current": alerts.ALERT,
+}
+
+
+def build_defs(*, resources: Mapping[str, object] | None = None, timezone: str = "UTC") -> dg.Definitions:
+    """Fresh definitions; `resources` replaces the default ones (tests give a night of their own).
+
+    `timezone` is the organisation's, in which the schedules tick.
+    """
+    in_process = dg.in_process_executor
+    nightly = dg.define_asset_job(
+        NIGHTLY,
+        selection=dg.AssetSelection.all(),
+        description="Takes in what is new, scores, alerts and publishes. 03:30 organisation time.",
+        executor_def=in_process,
+    )
+    training = dg.define_asset_job(
+        TRAINING,
+        selection=dg.AssetSelection.assets("risk_quality").upstream(),
+        description="Trains the risk model anew on every label whose window has closed.",
+        executor_def=in_process,
+        config={"ops": {"risk_model": {"config": {"retrain": True}}}},
+    )
+    checks = [contract_check(key, table) for key, table in _CHECKED.items()]
+    checks += [
+        contract_check(name, table, f"building.main.{name}") for name, table in MARTS.items() if name != "publication"
+    ]
+    return dg.Definitions(
+        assets=[*RAW_ASSETS, *CORE_ASSETS, *FEATURE_ASSETS, *RISK_ASSETS, *ALERT_ASSETS, *MART_ASSETS],
+        asset_checks=checks,
+        jobs=[nightly, training],
+        schedules=[
+            dg.ScheduleDefinition(
+                name="nightly_schedule",
+                job=nightly,
+                cron_schedule="30 3 * * *",
+                execution_timezone=timezone,
+                description="Every night at 03:30 organisation time.",
+            ),
+            dg.ScheduleDefinition(
+                name="training_schedule",
+                job=training,
+                cron_schedule="0 2 * * 0",
+                execution_timezone=timezone,
+                description="Every Sunday at 02:00 organisation time, before the night.",
+            ),
+        ],
+        resources={"night": NightResource(), **(resources or {})},
+        executor=in_process,
+    )

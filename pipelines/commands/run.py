@@ -1,0 +1,121 @@
+"""`handrail run`: takes in what is new, scores, alerts, publishes, and sums the night up."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from datetime import datetime
+from pathlib import Path
+
+from pipelines import runs
+from pipelines.commands.console import say, show
+from pipelines.commands.summary import summary
+from pipelines.home import Home, now
+from pipelines.launch import NIGHTLY, Outcome, prepare_dagster, run_job
+from pipelines.lock import run_lock
+from pipelines.settings import Settings, load_settings
+from pipelines.sources import locate, publication_id
+from pipelines.warehouse import Warehouse
+
+DONE, FAILED, QUARANTINED, GATED, LOCKED = 0, 1, 3, 4, 75
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--source", choices=["simulated", "inbox", "oulad"], help="default: that of handrail.toml")
+    parser.add_argument("--data", default="", help="folder to read in place of the home's inbox")
+    parser.add_argument("--as-of", default="", help="observation time: a date or an instant")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run a night; returns 0, 1, 3 (something new in quarantine), 4 (a gate kept yesterday's marts) or 75 (locked)."""
+    home = Home.find(arguments.home)
+    home.create(arguments.source or "inbox")
+    settings = load_settings(home.settings_file)
+    if arguments.source:
+        settings = settings.model_copy(update={"source": arguments.source})
+    with run_lock(home.lock_file, run="handrail run", since=f"{now():%Y-%m-%dT%H:%M:%SZ}"):
+        if settings.source == "simulated" and not home.simulated.exists():
+            _simulate(home, settings)
+        data, observed_at = locate(home, settings, data=arguments.data, as_of=arguments.as_of)
+        if _is_published(home, settings, data, observed_at):
+            say("Nothing new since the last publication; nothing was changed.")
+            show(summary(home, settings))
+            return DONE
+        return _run(home, settings, arguments, observed_at)
+
+
+def _simulate(home: Home, settings: Settings) -> None:
+    from pipelines.sources.simulated import SimulationSettings, simulate  # noqa: PLC0415 - only where it is needed
+
+    say("Simulating the demo world ...")
+    world = SimulationSettings(
+        seed=settings.simulated_seed, learners=settings.simulated_learners, weeks=settings.simulated_weeks
+    )
+    simulate(home.simulated, world, on_progress=say)
+
+
+def _open(home: Home, settings: Settings) -> Warehouse:
+    return Warehouse(
+        home.warehouse_file, home.identity_file, threads=settings.threads, memory_limit=settings.memory_limit
+    )
+
+
+def _is_published(home: Home, settings: Settings, data: Path, observed_at: datetime) -> bool:
+    if not home.marts_file.exists() or not home.warehouse_file.exists():
+        return False
+    with _open(home, settings) as warehouse:
+        return runs.last_published(warehouse) == publication_id(settings, data, observed_at)
+
+
+def _run(home: Home, settings: Settings, arguments: argparse.Namespace, observed_at: datetime) -> int:
+    say(f"Night of {observed_at:%Y-%m-%d} from {settings.source} ({home.path})")
+    prepare_dagster(home)
+    started = time.monotonic()
+    last = started
+
+    def on_step(name: str, ended: int, total: int) -> None:
+        nonlocal last
+        moment = time.monotonic()
+        say(f"  [{ended:>2}/{total}] {name:<32} {moment - last:6.1f} s")
+        last = moment
+
+    outcome = run_job(
+        NIGHTLY,
+        {"home": str(home.path), "source": settings.source, "data": arguments.data, "as_of": arguments.as_of},
+        timezone=settings.timezone,
+        on_step=on_step,
+    )
+    with _open(home, settings) as warehouse:
+        row = runs.row_of(warehouse, outcome.run_id)
+        code = _exit_code(outcome, row)
+        runs.conclude(warehouse, outcome.run_id, code, outcome.error)
+    if code in {DONE, QUARANTINED}:
+        show(summary(home, settings))
+        if row.new_quarantined_count:
+            say(
+                f"{row.new_quarantined_count:,} rows newly in quarantine; see raw.quarantine and the mart data_quality."
+            )
+    else:
+        say(_what_went_wrong(outcome, home))
+    say(f"{outcome.materialised} assets in {time.monotonic() - started:.0f} s; exit code {code}")
+    return code
+
+
+def _exit_code(outcome: Outcome, row: runs.RunRow) -> int:
+    if outcome.is_locked:
+        return LOCKED
+    if row.state == "published":
+        return QUARANTINED if row.new_quarantined_count else DONE
+    return GATED if outcome.is_gated else FAILED
+
+
+def _what_went_wrong(outcome: Outcome, home: Home) -> str:
+    lines = []
+    if outcome.failed_checks:
+        lines.append(f"Not published: {', '.join(outcome.failed_checks)} failed; yesterday's marts stay in place.")
+    elif outcome.error:
+        lines.append(outcome.error if outcome.is_expected else f"{outcome.trace}{outcome.error_class}: {outcome.error}")
+    if not outcome.is_locked:
+        lines.append(f"The run is {outcome.run_id}; look at it with `handrail ui --home {home.path}`.")
+    return "\n".join(lines)

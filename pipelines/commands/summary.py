@@ -1,0 +1,194 @@
+"""The night in a page of text, read from the published marts alone.
+
+Belongs here: what a person reads at the end of `handrail run`. Does not belong here: reports in HTML.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import duckdb
+
+from pipelines.home import Home
+from pipelines.settings import Settings
+
+_WIDTH = 118
+_ESTIMATORS = {
+    "model": "LightGBM, calibrated",
+    "logistic_regression": "logistic regression",
+    "inactive_7d_rule": "no activity for 7 days",
+}
+
+
+def summary(home: Home, settings: Settings) -> str:
+    """Learners, statements, model quality beside both baselines, alerts, learning mix and ROI, and where it all lies."""
+    with duckdb.connect(str(home.marts_file), read_only=True) as marts:
+        parts = [_head(marts), _intake(marts), _model(marts), _alerts(marts), _mix(marts), _roi(marts)]
+    where = [
+        "Where it lies",
+        f"  marts      {home.marts_file}  (Parquet: {home.marts / 'current'})",
+        f"  settings   {home.settings_file}  (source: {settings.source})",
+        f"  look       make ui   or   handrail ui --home {home.path}   then open http://127.0.0.1:3000",
+    ]
+    return "\n\n".join(["", *parts, "\n".join(where), ""])
+
+
+def _rows(marts: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    return marts.execute(sql).fetchall()
+
+
+def _head(marts: duckdb.DuckDBPyConnection) -> str:
+    publication_id, observed_at, model_id = _rows(
+        marts, "SELECT publication_id, observed_at, model_id FROM publication"
+    )[0]
+    learners, programmes, courses = _rows(
+        marts,
+        "SELECT (SELECT count(*) FROM dim_learner), (SELECT count(*) FROM dim_programme), (SELECT count(*) FROM dim_course)",
+    )[0]
+    active = _rows(marts, "SELECT count(*), count(DISTINCT learner_id) FROM learner_risk")[0]
+    return (
+        f"Publication {publication_id}, as of {observed_at:%Y-%m-%d %H:%M} UTC, model {model_id or 'none: rules only'}\n"
+        f"  {learners:,} learners, {active[1]:,} of them active now in {active[0]:,} enrolments; "
+        f"{courses:,} course runs, {programmes:,} programmes"
+    )
+
+
+def _intake(marts: duckdb.DuckDBPyConnection) -> str:
+    taken = _rows(
+        marts,
+        "SELECT table_name, row_count FROM data_quality WHERE check_name = 'row_count' "
+        "AND table_name IN ('raw.statement', 'core.statement')",
+    )
+    counts = dict(taken)
+    refused = _rows(
+        marts,
+        "SELECT table_name, reason, quarantined_count FROM data_quality WHERE check_name = 'quarantine' "
+        "ORDER BY quarantined_count DESC, table_name, reason",
+    )
+    total = sum(row[2] for row in refused)
+    lines = [
+        "Taken in",
+        (
+            f"  {counts.get('raw.statement', 0):,} statements taken, {counts.get('core.statement', 0):,} kept as of then "
+            f"(later ones, duplicates and voided ones left out); {total:,} rows in quarantine"
+        ),
+    ]
+    lines += [f"    {count:>6,}  {table}: {reason.replace('_', ' ')}" for table, reason, count in refused[:8]]
+    return "\n".join(lines)
+
+
+def _model(marts: duckdb.DuckDBPyConnection) -> str:
+    found = _rows(
+        marts,
+        "SELECT estimator, max(metric_value) FILTER (metric_name = 'roc_auc'), "
+        "max(metric_low) FILTER (metric_name = 'roc_auc'), max(metric_high) FILTER (metric_name = 'roc_auc'), "
+        "max(metric_value) FILTER (metric_name = 'recall_at_10_percent'), "
+        "max(metric_value) FILTER (metric_name = 'precision_at_10_percent'), "
+        "max(metric_value) FILTER (metric_name = 'calibration_slope'), any_value(n_count), any_value(n_events_count), "
+        "any_value(fold_starts_on), any_value(fold_ends_on) "
+        "FROM model_quality WHERE horizon = '28d' AND slice_kind = 'all' GROUP BY estimator "
+        "ORDER BY array_position(['model', 'logistic_regression', 'inactive_7d_rule'], estimator)",
+    )
+    if not found:
+        return "Risk of abandonment\n  no model yet: too little history; alerts come from rules alone"
+    n, events, first, last = found[0][7:11]
+    lines = [
+        (
+            "Risk of abandonment within 28 days, out of sample on the latest closed fold "
+            f"({n:,} landmarks from {first} to {last}, {events:,} abandoned)"
+        ),
+        f"  {'':<24} {'AUC':>6} {'95 % interval':>15} {'recall@10%':>11} {'precision@10%':>14} {'calibration':>12}",
+    ]
+    for name, auc, low, high, recall, precision, slope, *_ in found:
+        lines.append(
+            f"  {_ESTIMATORS[name]:<24} {auc:>6.3f} {f'{low:.3f} to {high:.3f}':>15} {recall:>11.2f} {precision:>14.2f} "
+            f"{'-' if slope is None else f'{slope:.2f}':>12}"
+        )
+    return "\n".join(lines)
+
+
+def _alerts(marts: duckdb.DuckDBPyConnection) -> str:
+    total, served, mentors = _rows(
+        marts,
+        "SELECT count(*), count(*) FILTER (is_served), count(DISTINCT mentor_id) FILTER (is_served) FROM learner_alerts "
+        "WHERE state <> 'resolved'",
+    )[0]
+    who = f"{mentors:,} mentors" if mentors else "the coordinators"
+    lines = [f"Alerts tonight: {total:,}, of which {served:,} fit into the hours of {who}"]
+    first = _rows(
+        marts,
+        "SELECT a.learner_id, p.name, a.kind, a.rule, a.abandonment_probability_28d, a.probability_change_7d, "
+        "a.reason_1_text, a.reason_2_text, a.reason_3_text, a.level, a.channel, a.expected_minutes, a.next_step "
+        "FROM learner_alerts AS a JOIN dim_programme AS p USING (programme_id) WHERE a.is_served AND a.state <> 'resolved' "
+        "ORDER BY a.abandonment_probability_28d DESC NULLS LAST, a.alert_id LIMIT 5",
+    )
+    for learner, programme, kind, rule, probability, change, *rest in first:
+        *texts, level, channel, minutes, step = rest
+        risk = "" if probability is None else f" {probability:.0%} in 28 days"
+        trend = "" if change is None else f" ({change:+.0%} in a week)"
+        why = "; ".join(text for text in texts if text) or str(rule or kind).replace("_", " ")
+        head = f"  learner {learner[:8]}  {programme}:{risk}{trend}"
+        body = f"{why}. {level.capitalize()}, {channel}, {minutes} minutes{f'; next: {step}' if step else ''}."
+        lines += [head, *textwrap.wrap(body, _WIDTH, initial_indent="      ", subsequent_indent="      ")]
+    unserved = _rows(
+        marts,
+        "SELECT sum(unserved_alerts_count), sum(expected_loss), sum(served_by_one_more_hour_count) FROM "
+        "(FROM unserved_risk QUALIFY week_starts_on = max(week_starts_on) OVER (PARTITION BY programme_id))",
+    )[0]
+    if unserved[0]:
+        lines.append(
+            f"  Nobody has the minutes for {unserved[0]:,.0f} more ({unserved[1]:.1f} abandonments expected); one more "
+            f"hour in each programme would serve {unserved[2]:,.0f}."
+        )
+    return "\n".join(lines)
+
+
+def _mix(marts: duckdb.DuckDBPyConnection) -> str:
+    found = _rows(
+        marts,
+        "SELECT coalesce(p.name, m.programme_id), "
+        "max(m.minutes) FILTER (m.strand = 'formal'), max(m.minutes) FILTER (m.strand = 'social'), "
+        "max(m.minutes) FILTER (m.strand = 'experiential'), max(t) FILTER (m.strand = 'formal'), "
+        "max(t) FILTER (m.strand = 'social'), max(t) FILTER (m.strand = 'experiential'), sum(m.events) FROM ("
+        "SELECT programme_id, strand, sum(minutes) AS minutes, any_value(target_share) AS t, sum(events_count) AS events "
+        "FROM learning_mix WHERE course_id = 'all' GROUP BY ALL) AS m LEFT JOIN dim_programme AS p USING (programme_id) "
+        "GROUP BY ALL ORDER BY 1",
+    )
+    lines = ["Learning mix, formal : social : experiential (measured minutes; most of the 70 is never seen by any log)"]
+    for name, *numbers in found:
+        minutes, targets, events = numbers[:3], numbers[3:6], numbers[6]
+        total = sum(minutes)
+        measured = (
+            " : ".join(f"{part / total:.0%}" for part in minutes)
+            if total
+            else f"no minutes known, {events:,.0f} events"
+        )
+        target = "" if targets[0] is None else f"   target {' : '.join(f'{part:.0%}' for part in targets)}"
+        lines.append(f"  {name:<44} {measured}{target}")
+    return "\n".join(lines)
+
+
+def _roi(marts: duckdb.DuckDBPyConnection) -> str:
+    found = _rows(
+        marts,
+        "SELECT coalesce(p.name, r.programme_id), r.isolation, r.method, r.cost_amount, r.currency, r.roi_percent, "
+        "r.roi_low_percent, r.roi_high_percent, r.roi_positive_probability, r.break_even_effect_points, r.verdict, "
+        "r.withheld_reason FROM programme_roi AS r LEFT JOIN dim_programme AS p USING (programme_id) "
+        "WHERE r.course_id = 'all' AND r.strand = 'all' AND r.component = 'programme' "
+        "AND (r.isolation = 'attribution' OR r.cost_amount IS NULL OR NOT EXISTS (FROM programme_roi AS o "
+        "WHERE o.programme_id = r.programme_id AND o.isolation = 'attribution')) ORDER BY 1, 2, 3 DESC",
+    )
+    lines = [
+        "Programme ROI (isolation: participants' attribution x confidence; the effect itself is not estimated yet)"
+    ]
+    for name, isolation, method, cost, currency, roi, low, high, positive, _, verdict, reason in found:
+        head = f"  {name:<44} {method if cost is not None else '':<13}"
+        if roi is None:
+            lines.append(f"{head} {verdict.replace('_', ' ')}: {reason}" + ("" if cost is None else f" ({isolation})"))
+        else:
+            lines.append(
+                f"{head} cost {cost:>12,.0f} {currency}   ROI {roi:>5.0f} % ({low:.0f} to {high:.0f})   "
+                f"P(ROI > 0) {positive:.2f}   {verdict}"
+            )
+    return "\n".join(lines)

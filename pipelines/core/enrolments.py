@@ -1,0 +1,127 @@
+"""core.enrolment and core.participation: who is in what, and how it stands at observed_at.
+
+Belongs here: the precedence of ends (status, then a completing statement, then silence), programmes for
+enrolments of none, participations. Does not belong here: labels (`features.labels`).
+"""
+
+from __future__ import annotations
+
+from data_contracts.tables.core import ENROLMENT, PARTICIPATION
+from data_contracts.tables.inputs import RAW_INPUTS
+from pipelines.core.local_time import date_day, epoch_day, zone
+from pipelines.resources import Night
+from pipelines.warehouse import current
+
+# A course without an end is followed this long.
+_OPEN_END_DAYS = 365
+
+
+def build_enrolments(night: Night) -> int:
+    """Fill core.enrolment; an end that was not known before observed_at is not there yet.
+
+    Silence decides only where ends are not recorded at all: if any enrolment given has a final status, statuses
+    are kept by somebody and an active one is believed.
+    """
+    warehouse, settings, tonight = night.warehouse, night.settings, night.tonight_epoch_day
+    known_day = epoch_day("e.recorded_at", "timezone")
+    return warehouse.replace(
+        ENROLMENT,
+        f"""
+        WITH base AS (
+            SELECT e.*, coalesce(e.programme_id, 'course:' || e.course_id) AS programme,
+                   {zone(settings, "l.timezone", "p.timezone")} AS timezone, l.org_unit, l.opted_out_at,
+                   c.starts_on AS course_starts_on, coalesce(e.due_on, c.ends_on, p.ends_on) AS last_on,
+                   c.activity_iri
+            FROM {current(RAW_INPUTS["enrolment"])} AS e
+            LEFT JOIN {current(RAW_INPUTS["learner"])} AS l USING (learner_id)
+            LEFT JOIN {current(RAW_INPUTS["course"])} AS c USING (course_id)
+            LEFT JOIN {current(RAW_INPUTS["programme"])} AS p USING (programme_id)
+            WHERE {date_day("e.enrolled_on")} < {tonight}
+        ),
+        recorded AS (
+            SELECT enrolment_id, status AS kind, {date_day("coalesce(status_on, last_on, enrolled_on)")} AS day,
+                   greatest({date_day("coalesce(status_on, last_on, enrolled_on)")}, coalesce({known_day}, 0))
+                       AS known_day
+            FROM base AS e WHERE status <> 'active'
+        ),
+        finished AS (
+            SELECT enrolment_id, min(epoch_day) AS day, min(known_epoch_day) AS known_day
+            FROM core.statement JOIN base USING (enrolment_id)
+            WHERE verb_kind = 'completed' AND object_iri = activity_iri GROUP BY enrolment_id
+        ),
+        quiet AS (
+            SELECT enrolment_id, coalesce(max(epoch_day), any_value({date_day("enrolled_on")})) AS day
+            FROM base LEFT JOIN core.enrolment_day USING (enrolment_id) GROUP BY enrolment_id
+        ),
+        kept AS (SELECT count(*) > 0 AS is_recorded FROM recorded),
+        ends AS (
+            SELECT enrolment_id, day, known_day, kind, 'status' AS rule, 1 AS precedence FROM recorded
+            UNION ALL
+            SELECT enrolment_id, day, known_day, 'completed', 'statement', 2 FROM finished
+            UNION ALL
+            SELECT enrolment_id, day, day + {settings.abandon_after_days}, 'abandoned', 'silence', 3 FROM quiet
+            WHERE NOT (SELECT is_recorded FROM kept)
+        ),
+        ended AS (
+            SELECT * FROM ends WHERE day < {tonight} AND known_day < {tonight}
+            QUALIFY row_number() OVER (PARTITION BY enrolment_id ORDER BY precedence) = 1
+        )
+        SELECT enrolment_id, learner_id, programme AS programme_id, course_id,
+               programme || ':' || learner_id AS participation_id, {date_day("enrolled_on")} AS enrolled_epoch_day,
+               {date_day("coalesce(course_starts_on, enrolled_on)")} AS course_start_epoch_day,
+               coalesce({date_day("last_on")},
+                        {date_day("coalesce(course_starts_on, enrolled_on)")} + {_OPEN_END_DAYS}) AS course_end_epoch_day,
+               ended.day AS ended_epoch_day, ended.known_day AS ended_known_epoch_day, ended.kind AS ended_kind,
+               ended.rule AS ended_rule, (SELECT is_recorded FROM kept) AS has_recorded_outcome, studied_credits,
+               previous_attempts_count, org_unit, timezone, opted_out_at
+        FROM base LEFT JOIN ended USING (enrolment_id)
+        ORDER BY enrolment_id
+        """,
+    )
+
+
+def build_participations(night: Night) -> int:
+    """Fill core.participation: completed when its required courses are, abandoned when its last active one is.
+
+    Of a course that runs several times a learner must complete the runs they are enrolled in.
+    """
+    tonight, before = night.tonight_epoch_day, night.observed_sql
+    return night.warehouse.replace(
+        PARTICIPATION,
+        f"""
+        WITH required AS (
+            SELECT programme_id, course_id FROM {current(RAW_INPUTS["programme_course"])} WHERE is_required
+        ),
+        told AS (
+            SELECT e.participation_id, any_value(e.learner_id) AS learner_id, any_value(e.programme_id) AS programme_id,
+                   min(e.enrolled_epoch_day) AS first_day, max(e.ended_epoch_day) AS last_day,
+                   count(*) FILTER (e.ended_kind IS NULL) AS active,
+                   count(*) FILTER (e.ended_kind = 'abandoned') AS abandoned,
+                   count(*) FILTER (e.ended_kind = 'completed') AS completed,
+                   count(*) FILTER (r.course_id IS NOT NULL) AS required,
+                   count(*) FILTER (r.course_id IS NOT NULL AND e.ended_kind = 'completed') AS required_completed,
+                   arg_max(e.ended_kind, e.ended_epoch_day) AS last_kind
+            FROM core.enrolment AS e
+            LEFT JOIN required AS r ON r.programme_id = e.programme_id AND r.course_id = e.course_id
+            GROUP BY e.participation_id
+        ),
+        matched AS (
+            SELECT programme_id || ':' || learner_id AS participation_id, arg_max(mentor_id, matched_on) AS mentor_id,
+                   arg_max(match_id, matched_on) AS match_id
+            FROM {current(RAW_INPUTS["mentoring_match"], before)}
+            WHERE {date_day("matched_on")} < {tonight} AND (ended_on IS NULL OR {date_day("ended_on")} >= {tonight})
+            GROUP BY ALL
+        )
+        SELECT t.participation_id, t.learner_id, t.programme_id,
+               CASE WHEN t.required_completed = t.required AND t.completed > 0 THEN 'completed'
+                    WHEN t.active > 0 THEN 'active'
+                    WHEN t.last_kind = 'abandoned' THEN 'abandoned'
+                    WHEN t.last_kind = 'completed' THEN 'completed'
+                    ELSE 'ended' END AS status,
+               DATE '1970-01-01' + CAST(t.first_day AS INTEGER) AS starts_on,
+               CASE WHEN t.active = 0 THEN DATE '1970-01-01' + CAST(t.last_day AS INTEGER) END AS ended_on,
+               m.mentor_id, m.match_id
+        FROM told AS t LEFT JOIN matched AS m USING (participation_id)
+        ORDER BY t.participation_id
+        """,
+    )

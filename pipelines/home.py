@@ -1,0 +1,149 @@
+"""The home: its paths, the clock, and the observation time of a run.
+
+Belongs here: where things lie and what time it is. Does not belong here: opening anything (`resources`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from data_contracts.errors import UsageError
+from pipelines.settings import FIRST_FILE, Settings
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where everything of one installation lies; `--home` > `HANDRAIL_HOME` > `./var`."""
+
+    path: Path
+
+    @classmethod
+    def find(cls, given: str | Path | None = None) -> Home:
+        """Choose the home; does not create it."""
+        return cls(Path(given or os.environ.get("HANDRAIL_HOME") or "var").expanduser().resolve())
+
+    def create(self, source: str = "inbox") -> None:
+        """Create the folders and, on the first run, `handrail.toml`; open to the owner alone."""
+        for folder in (
+            self.path,
+            self.inbox,
+            self.archive,
+            self.marts,
+            self.models,
+            self.reports,
+            self.log,
+            self.dagster,
+        ):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.settings_file.exists():
+            self.settings_file.write_text(FIRST_FILE.format(source=source), "utf-8")
+
+    @property
+    def settings_file(self) -> Path:
+        """`handrail.toml`, the operator's settings."""
+        return self.path / "handrail.toml"
+
+    @property
+    def key_file(self) -> Path:
+        """The pseudonym key; without it identities cannot be re-linked, so it must be backed up."""
+        return self.path / "key"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the one run that may write here."""
+        return self.path / "lock"
+
+    @property
+    def inbox(self) -> Path:
+        """Files to take in."""
+        return self.path / "inbox"
+
+    @property
+    def simulated(self) -> Path:
+        """The demo world, simulated once."""
+        return self.path / "simulated"
+
+    @property
+    def archive(self) -> Path:
+        """Every accepted statement, as Parquet."""
+        return self.path / "archive"
+
+    @property
+    def warehouse_file(self) -> Path:
+        """The pipeline's own database; no dashboard opens it."""
+        return self.path / "warehouse.duckdb"
+
+    @property
+    def identity_file(self) -> Path:
+        """The only place that holds identifiers."""
+        return self.path / "identity.duckdb"
+
+    @property
+    def marts_file(self) -> Path:
+        """What dashboards read."""
+        return self.path / "marts.duckdb"
+
+    @property
+    def marts(self) -> Path:
+        """The same as Parquet, a folder a publication."""
+        return self.path / "marts"
+
+    @property
+    def models(self) -> Path:
+        """Trained models."""
+        return self.path / "models"
+
+    @property
+    def reports(self) -> Path:
+        """Static reports."""
+        return self.path / "reports"
+
+    @property
+    def log(self) -> Path:
+        """Logs."""
+        return self.path / "log"
+
+    @property
+    def dagster(self) -> Path:
+        """DAGSTER_HOME: run history of the UI."""
+        return self.path / "dagster"
+
+
+def now() -> datetime:
+    """The clock, read in this one place."""
+    return datetime.now(UTC)
+
+
+def parse_as_of(text: str) -> datetime:
+    """Read `--as-of`: a date (its midnight, UTC) or an instant with its offset.
+
+    Raises:
+        UsageError: the text is neither.
+    """
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"--as-of {text!r} is neither a date such as 2026-03-01 nor an instant such as 2026-03-01T00:00:00Z"
+        raise UsageError(message) from None
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def observation_time(data: Path, settings: Settings, as_of: str = "") -> datetime:
+    """observed_at of a run: `--as-of`, else `snapshot.json` beside the inbox, else the local day's first instant.
+
+    Oulad's default (day 112 of the last presentation) is decided by its source, which passes it as `as_of`.
+    """
+    if as_of:
+        return parse_as_of(as_of)
+    snapshot = data.parent / "snapshot.json"
+    if snapshot.exists():
+        return parse_as_of(str(json.loads(snapshot.read_text("utf-8"))["observed_at"]))
+    zone = ZoneInfo(settings.timezone)
+    return now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -1,0 +1,116 @@
+"""Runs a job in this process, under Dagster's instance of the home; the one user of Dagster's internals.
+
+Belongs here: from a job's name to its events and outcome. Does not belong here: what to do about an outcome
+(`pipelines.commands`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_contracts.errors import GateError, HandrailError, LockedError
+from pipelines.home import Home
+
+NIGHTLY = "nightly"
+TRAINING = "weekly_training"
+
+# The console tells steps in our own words; everything else stands in the run's log in the UI.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended: what it materialised, which checks failed, and the first error in words."""
+
+    run_id: str
+    is_success: bool = False
+    materialised: int = 0
+    failed_checks: list[str] = field(default_factory=list)
+    error_class: str = ""
+    error: str = ""
+    trace: str = ""
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the error is one that Handrail raises on purpose, whose message says what to do."""
+        return self.error_class in {kind.__name__ for kind in _kinds(HandrailError)}
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether a gate kept yesterday's marts: a blocking check failed or publication refused."""
+        return bool(self.failed_checks) or self.error_class == GateError.__name__
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether another run holds the lock."""
+        return self.error_class == LockedError.__name__
+
+
+def _kinds(base: type[Exception]) -> list[type[Exception]]:
+    return [base, *(kind for direct in base.__subclasses__() for kind in _kinds(direct))]
+
+
+def prepare_dagster(home: Home) -> None:
+    """Set DAGSTER_HOME and bring the repository's dagster.yaml there; call before Dagster is imported."""
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+    os.environ["HANDRAIL_HOME"] = str(home.path)
+    source, target = REPOSITORY / "dagster.yaml", home.dagster / "dagster.yaml"
+    if not target.exists() or target.read_bytes() != source.read_bytes():
+        shutil.copyfile(source, target)
+
+
+def run_job(
+    job_name: str, night: Mapping[str, str], *, timezone: str, on_step: Callable[[str, int, int], None]
+) -> Outcome:
+    """Run a job with a configured night and report each step that ends.
+
+    Args:
+        job_name: as `pipelines.build` names it.
+        night: configuration of `NightResource`.
+        timezone: the organisation's.
+        on_step: told the step's name, how many steps have ended, and how many there are.
+    """
+    import dagster as dg  # noqa: PLC0415 - DAGSTER_HOME must be set before
+    from dagster._core.definitions.job_base import InMemoryJob  # noqa: PLC0415
+    from dagster._core.execution.api import create_execution_plan, execute_run_iterator  # noqa: PLC0415
+
+    from pipelines.build import build_defs  # noqa: PLC0415
+    from pipelines.resources import NightResource  # noqa: PLC0415
+
+    job = build_defs(resources={"night": NightResource(**night)}, timezone=timezone).resolve_job_def(job_name)
+    with dg.DagsterInstance.get() as instance:
+        plan = create_execution_plan(InMemoryJob(job), run_config=_QUIET)
+        run = instance.create_run_for_job(job, execution_plan=plan, run_config=_QUIET)
+        outcome, ended, total = Outcome(run.run_id), 0, len(plan.step_keys_to_execute)
+        for event in execute_run_iterator(InMemoryJob(job), run, instance):
+            kind = event.event_type_value
+            if kind in {"STEP_SUCCESS", "STEP_FAILURE", "STEP_SKIPPED"}:
+                ended += 1
+                on_step(str(event.step_key), ended, total)
+            if kind == "ASSET_MATERIALIZATION":
+                outcome.materialised += 1
+            elif kind == "ASSET_CHECK_EVALUATION" and not event.asset_check_evaluation_data.passed:
+                outcome.failed_checks.append(event.asset_check_evaluation_data.check_name)
+            elif kind in {"STEP_FAILURE", "PIPELINE_FAILURE", "RESOURCE_INIT_FAILURE"} and not outcome.error:
+                _note_error(outcome, event)
+            elif kind == "PIPELINE_SUCCESS":
+                outcome.is_success = True
+    return outcome
+
+
+def _note_error(outcome: Outcome, event: Any) -> None:  # noqa: ANN401 - Dagster's event
+    data = event.event_specific_data
+    error = getattr(data, "error", None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is not None:
+        outcome.error_class = error.cls_name or ""
+        outcome.error = error.message.strip().rpartition(f"{error.cls_name}: ")[2]
+        outcome.trace = "".join(error.stack)

@@ -1,0 +1,74 @@
+"""The mart of data quality: refused rows, row counts, lateness and this run's checks.
+
+Belongs here: what a reader must know of the data before trusting the other marts. Does not belong here: the
+checks themselves; rows of the marts are counted in `publication`.
+"""
+
+from __future__ import annotations
+
+from data_contracts.schema import Table
+from data_contracts.tables.core import CORE_TABLES
+from data_contracts.tables.inputs import RAW_INPUTS, RAW_STATEMENT, RAW_TABLES
+from pipelines.marts.as_of import MartContext, rounded
+
+# Only instants tell hours; a date-only fact says no more than its day.
+_LOGS = (
+    (RAW_STATEMENT, "statement_id", "happened_at"),
+    (RAW_INPUTS["mentoring_session"], "session_id", "held_at"),
+    (RAW_INPUTS["mentoring_message"], "message_id", "sent_at"),
+)
+
+
+def data_quality(context: MartContext) -> str:
+    """Refused rows by table and reason, rows by table, lateness by log, and the checks of this run.
+
+    `check_value` is the refused rows, the rows, the median lateness in hours, or what the check measured. Lateness is
+    from happening to first being known, over the rows whose known_at is no assumption; null where there are none.
+    Checks of the marts are left out: a publication exists only where all held, and some come after this one.
+    """
+    counts = " UNION ALL ".join(_row_count(context, table) for table in (*RAW_TABLES, *CORE_TABLES))
+    logs = " UNION ALL ".join(_lateness(context, *log) for log in _LOGS)
+    return f"""
+    SELECT table_name, 'quarantine' AS check_name, reason, false AS is_passed, count(*) AS check_value,
+        coalesce(any_value(taken.row_count), 0) AS row_count, count(*) AS quarantined_count,
+        CAST(NULL AS DOUBLE) AS lateness_hours_median, CAST(NULL AS DOUBLE) AS lateness_hours_p95
+    FROM raw.quarantine
+    LEFT JOIN (SELECT table_name, sum(row_count) AS row_count FROM raw.file GROUP BY table_name) AS taken
+        USING (table_name)
+    GROUP BY table_name, reason
+    UNION ALL {counts}
+    UNION ALL {logs}
+    UNION ALL
+    SELECT table_name, check_name, NULL, is_passed, check_value, coalesce(row_count, 0), 0, NULL, NULL
+    FROM ops.check_result WHERE run_id = '{context.run_id}' AND NOT starts_with(table_name, 'main.')
+    ORDER BY table_name, check_name, reason
+    """
+
+
+def _row_count(context: MartContext, table: Table) -> str:
+    clocks = {
+        "known_at": context.observed,
+        "known_epoch_day": context.tonight,
+        "epoch_day": context.tonight,
+        "enrolled_epoch_day": context.tonight,
+    }
+    limits = [f"{name} < {limit}" for name, limit in clocks.items() if name in table.column_names]
+    where = f"WHERE {' AND '.join(limits)}" if limits else ""
+    return (
+        f"SELECT '{table.qualified_name}', 'row_count', NULL, true, count(*), count(*), 0, NULL, NULL "
+        f"FROM {table.qualified_name} {where}"
+    )
+
+
+def _lateness(context: MartContext, table: Table, identifier: str, happened: str) -> str:
+    """One row; what came twice or was re-stated counts once, by its first version."""
+    return f"""
+    SELECT '{table.qualified_name}', 'lateness', NULL, true, {rounded("median(hours)")}, count(*), 0,
+        {rounded("median(hours)")}, {rounded("quantile_cont(hours, 0.95)")}
+    FROM (
+        SELECT greatest(0, date_diff('second', arg_min({happened}, known_at), min(known_at)) / 3600.0) AS hours
+        FROM {table.qualified_name}
+        WHERE known_at < {context.observed} AND NOT is_known_at_assumed AND {happened} IS NOT NULL
+        GROUP BY {identifier}
+    )
+    """

@@ -1,0 +1,127 @@
+"""What a night runs with: one open home, as a Dagster resource.
+
+Belongs here: the resource's life from lock to close. Does not belong here: paths and clock (`home`), settings'
+meaning (`settings`), tables (`warehouse`), what is done with them (`assets`).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from pipelines import runs
+from pipelines.home import EPOCH, Home, now
+from pipelines.lock import run_lock
+from pipelines.publish import BUILD_NAME, PublicationBuild, sweep
+from pipelines.settings import Settings, load_settings
+from pipelines.sources import locate, publication_id
+from pipelines.statements.identity import Pseudonyms, load_key
+from pipelines.warehouse import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One run's world: where, with what settings, as of when; assets get it from `NightResource`."""
+
+    home: Home
+    settings: Settings
+    data: Path
+    observed_at: datetime
+    run_id: str
+    publication_id: str
+    warehouse: Warehouse
+    pseudonyms: Pseudonyms
+    build: PublicationBuild
+
+    @property
+    def tonight_epoch_day(self) -> int:
+        """The organisation's local day that begins at (or holds) observed_at, in days since 1970-01-01."""
+        local = self.observed_at.astimezone(ZoneInfo(self.settings.timezone))
+        return (local.date() - EPOCH.date()).days
+
+    @property
+    def observed_naive(self) -> datetime:
+        """observed_at in UTC without a zone, as the warehouse stores instants."""
+        return self.observed_at.astimezone(UTC).replace(tzinfo=None)
+
+    @property
+    def observed_sql(self) -> str:
+        """observed_at as an SQL literal."""
+        return f"TIMESTAMP '{self.observed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
+
+
+class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Opens the home under its lock when a run starts, and closes it when the run ends.
+
+    Empty strings mean: the default home, the source and data of `handrail.toml`, the default observation time.
+    """
+
+    home: str = ""
+    source: str = ""
+    data: str = ""
+    as_of: str = ""
+
+    _night: Night | None = PrivateAttr(default=None)
+    _open: ExitStack = PrivateAttr(default_factory=ExitStack)
+
+    @property
+    def night(self) -> Night:
+        """The open night; only inside a run."""
+        if self._night is None:
+            message = "the night is open only while a run executes"
+            raise RuntimeError(message)
+        return self._night
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Take the lock, sweep leftovers, open the stores."""
+        home = Home.find(self.home or None)
+        home.create(self.source or "inbox")
+        settings = load_settings(home.settings_file)
+        if self.source:
+            settings = settings.model_copy(update={"source": self.source})
+        run_id = context.run_id or "ephemeral"
+        since = f"{now():%Y-%m-%dT%H:%M:%SZ}"
+        self._open = ExitStack()
+        self._open.enter_context(run_lock(home.lock_file, run=f"run {run_id}", since=since))
+        try:
+            self._night = self._opened(home, settings, run_id)
+        except BaseException:
+            self._open.close()
+            raise
+
+    def _opened(self, home: Home, settings: Settings, run_id: str) -> Night:
+        data, observed_at = locate(home, settings, data=self.data, as_of=self.as_of)
+        sweep(home.path, home.marts)
+        warehouse = self._open.enter_context(
+            Warehouse(
+                home.warehouse_file,
+                home.identity_file,
+                threads=settings.threads,
+                memory_limit=settings.memory_limit,
+            )
+        )
+        runs.begin(warehouse, run_id, settings.source, observed_at)
+        return Night(
+            home=home,
+            settings=settings,
+            data=data,
+            observed_at=observed_at,
+            run_id=run_id,
+            publication_id=publication_id(settings, data, observed_at),
+            warehouse=warehouse,
+            pseudonyms=Pseudonyms(load_key(home.key_file)),
+            build=PublicationBuild(warehouse.con, home.path / BUILD_NAME),
+        )
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
+        """Close the stores and free the lock, whatever happened."""
+        if self._night is not None:
+            runs.end(self._night.warehouse, self._night.run_id)
+        self._night = None
+        self._open.close()

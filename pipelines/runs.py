@@ -1,0 +1,64 @@
+"""ops.run: a row a run, from its beginning to what became of it.
+
+Belongs here: writing and reading that table. Does not belong here: Dagster's own run history (`launch`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipelines.home import now
+from pipelines.warehouse import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """What ops.run says of a run: its state, what it published, and how many rows it newly refused."""
+
+    state: str
+    publication_id: str | None
+    new_quarantined_count: int
+
+
+def begin(warehouse: Warehouse, run_id: str, source: str, observed_at: datetime) -> None:
+    """Write the run down; a run that still stands as running was killed, since we hold the lock."""
+    warehouse.execute("UPDATE ops.run SET state = 'killed' WHERE state = 'running'")
+    warehouse.execute(
+        "INSERT INTO ops.run BY NAME SELECT ? AS run_id, ? AS source, ? AS observed_at, ? AS started_at, "
+        "'running' AS state, (SELECT count(*) FROM raw.quarantine) AS quarantined_before",
+        [run_id, source, observed_at.astimezone(UTC).replace(tzinfo=None), now().replace(tzinfo=None)],
+    )
+
+
+def end(warehouse: Warehouse, run_id: str) -> None:
+    """Close the run's row; one that published keeps that state."""
+    warehouse.execute(
+        "UPDATE ops.run SET state = CASE state WHEN 'running' THEN 'ended' ELSE state END, ended_at = ?, "
+        "quarantined_after = (SELECT count(*) FROM raw.quarantine) WHERE run_id = ?",
+        [now().replace(tzinfo=None), run_id],
+    )
+
+
+def conclude(warehouse: Warehouse, run_id: str, exit_code: int, message: str) -> None:
+    """Write down the exit code and, where it failed, why."""
+    warehouse.execute(
+        "UPDATE ops.run SET exit_code = ?, message = ?, state = CASE WHEN state = 'ended' AND ? <> 0 THEN 'failed' "
+        "ELSE state END WHERE run_id = ?",
+        [exit_code, message, exit_code, run_id],
+    )
+
+
+def row_of(warehouse: Warehouse, run_id: str) -> RunRow:
+    """What became of a run; a run that was never begun has state 'unknown'."""
+    found = warehouse.rows(
+        "SELECT state, publication_id, coalesce(quarantined_after - quarantined_before, 0) FROM ops.run WHERE run_id = ?",
+        [run_id],
+    )
+    return RunRow(*found[0]) if found else RunRow("unknown", None, 0)
+
+
+def last_published(warehouse: Warehouse) -> str | None:
+    """publication_id of the latest run that published."""
+    found = warehouse.scalar("SELECT arg_max(publication_id, started_at) FROM ops.run WHERE state = 'published'")
+    return None if found is None else str(found)

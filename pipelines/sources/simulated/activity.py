@@ -1,0 +1,308 @@
+"""What learners and staff do in the LMS, before it is written as statements.
+
+Belongs here: sessions of events that follow engagement, submissions and their scores, course results, the community
+after the course, staff. Does not belong here: JSON (`statements`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from pipelines.sources.simulated.catalogue import THREADS, Catalogue
+from pipelines.sources.simulated.courses import ASSESSMENT_WEIGHTS, COURSES, PROGRAMMES, SLOTS
+from pipelines.sources.simulated.enrolment import closed_days
+from pipelines.sources.simulated.hazard import COMPLETED
+from pipelines.sources.simulated.people import STAFF
+from pipelines.sources.simulated.settings import DAY_SECONDS, RUNS, Flags, Floats, Ints, stream
+from pipelines.sources.simulated.world import World
+
+NOTHING = -1
+_ADL_VERB = "http://adlnet.gov/expapi/verbs"
+VERBS = {
+    **{
+        name: f"{_ADL_VERB}/{name}"
+        for name in (
+            "initialized",
+            "experienced",
+            "answered",
+            "attempted",
+            "completed",
+            "passed",
+            "failed",
+            "scored",
+            "commented",
+            "shared",
+            "interacted",
+        )
+    },
+    "played": "https://w3id.org/xapi/video/verbs/played",
+}
+VERB_NAMES = tuple(VERBS)
+_SLOT_VERBS: dict[str, dict[str, float]] = {
+    "lesson-1": {"experienced": 0.6, "initialized": 0.2, "completed": 0.2},
+    "lesson-2": {"experienced": 0.7, "completed": 0.3},
+    "video": {"played": 0.8, "completed": 0.2},
+    "question": {"answered": 0.9, "attempted": 0.1},
+    "discussion": {"commented": 0.6, "shared": 0.1, "experienced": 0.3},
+    "media": {"experienced": 1.0},
+    "link": {"interacted": 0.6, "experienced": 0.4},
+    "task": {"interacted": 0.6, "completed": 0.4},
+}
+_PASS_SCORE = 0.4
+_STAFF_EVENTS = 30
+_LONGEST_GAP_SECONDS = 25 * 60
+# Chance by day of the course week; every run starts on a Monday.
+_WEEKDAY_SHARES = np.array([0.18, 0.18, 0.17, 0.15, 0.1, 0.09, 0.13])
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events as arrays of one length; indexes into actors, objects, `VERB_NAMES` and enrolment ids, -1 for none.
+
+    `score` is NaN without one, `success` and `duration` (seconds) are -1 without one.
+    """
+
+    actor: Ints
+    thing: Ints
+    verb: Ints
+    enrolment: Ints
+    has_parent: Flags
+    utc: Ints
+    score: Floats
+    success: Ints
+    duration: Ints
+
+    def __len__(self) -> int:
+        return len(self.actor)
+
+    def keep(self, chosen: Flags | Ints) -> Events:
+        """Return the chosen events."""
+        return Events(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+
+def concatenate(parts: list[Events]) -> Events:
+    """Put events one after the other."""
+    return Events(
+        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Events)}
+    )
+
+
+def draw_events(world: World, catalogue: Catalogue) -> tuple[Events, dict[str, dict[str, float]]]:
+    """Draw all events that happen before the snapshot, and the minutes they stand for by programme and strand."""
+    learning, minutes = _sessions(world, catalogue)
+    parts = [
+        learning,
+        *(_submissions(world, catalogue, number) for number in range(len(ASSESSMENT_WEIGHTS))),
+        _results(world, catalogue),
+        _community(world, catalogue),
+        _staff(world, catalogue),
+    ]
+    events = concatenate(parts)
+    return events.keep(np.asarray(events.utc < world.settings.snapshot_second)), minutes
+
+
+def _sessions(world: World, catalogue: Catalogue) -> tuple[Events, dict[str, dict[str, float]]]:
+    """Draw sessions in the evening and at noon, each a burst of events some minutes apart."""
+    rng = stream(world.settings, "sessions")
+    cohort, trajectory = world.cohort, world.trajectory
+    sessions = trajectory.sessions * (np.arange(trajectory.weeks) <= trajectory.end_week[:, None])
+    entry, week = (index.astype(np.int64) for index in np.nonzero(sessions))
+    count = sessions[entry, week]
+    session_entry, session_week = np.repeat(entry, count), np.repeat(week, count)
+    size = 1 + _shared_out(rng, count, trajectory.events[entry, week] - count)
+    habit = rng.normal(0, 1.2, cohort.size)[session_entry]
+    part = rng.choice(3, len(session_entry), p=[0.6, 0.25, 0.15])
+    hour = np.array([20.0, 12.6, 9.0])[part] + np.array([1.6, 0.6, 1.2])[part] * rng.standard_normal(len(part)) + habit
+    day = cohort.start_day[session_entry] + 7 * session_week + rng.choice(7, len(part), p=_WEEKDAY_SHARES)
+    starts = day * DAY_SECONDS + (np.clip(hour, 5.5, 23.4) * 3600).astype(np.int64)
+    is_extra = cohort.has_extra_course[session_entry] & (rng.random(len(part)) < 0.25)
+
+    row = np.repeat(np.arange(len(size)), size)
+    is_first = np.concatenate([[True], row[1:] != row[:-1]])
+    gap = np.where(is_first, 0, np.minimum(rng.exponential(240, len(row)), _LONGEST_GAP_SECONDS) + 5).astype(np.int64)
+    passed = np.cumsum(gap)
+    local = starts[row] + passed - passed[np.flatnonzero(is_first)][row]
+    who, when = session_entry[row], session_week[row]
+    item_week = np.where(rng.random(len(row)) < 0.75, when, (rng.random(len(row)) * (when + 1)).astype(np.int64))
+    slot = rng.choice(len(SLOTS), len(row), p=[item.share for item in SLOTS])
+    verb = _slot_verbs(rng, slot)
+    extra_place = np.full(cohort.size, NOTHING)
+    extra_place[world.enrolments.extra] = cohort.size + np.arange(len(world.enrolments.extra))
+    course = np.where(is_extra[row], 1, cohort.course[who])
+    is_answer = verb == VERB_NAMES.index("answered")
+    score = np.clip(0.7 + 0.1 * cohort.ability[who] + rng.normal(0, 0.15, len(row)), 0, 1).round(2)
+    is_loose = (slot == len(SLOTS) - 2) & (rng.random(len(row)) < 0.5)
+    is_second = rng.random(len(row)) < 0.3
+    events = Events(
+        actor=world.people.actor(cohort.person[who], is_second.astype(np.int64)),
+        thing=catalogue.slot(cohort.run[who], course, item_week, slot),
+        verb=verb,
+        enrolment=np.where(is_loose, NOTHING, np.where(is_extra[row], extra_place[who], who)),
+        has_parent=~is_loose,
+        utc=world.clock.utc(local, cohort.zone[who]),
+        score=np.where(is_answer, score, np.nan),
+        success=np.where(is_answer, score >= _PASS_SCORE, NOTHING).astype(np.int64),
+        duration=np.where(rng.random(len(row)) < 0.15, rng.integers(20, 200, len(row)), NOTHING),
+    )
+    is_closed = np.isin(local // DAY_SECONDS, closed_days(world.settings)) & (rng.random(len(row)) < 0.75)
+    is_kept = (
+        (local < world.ends.local[who])
+        & (local // DAY_SECONDS >= cohort.enrolled_day[who])
+        & (when != world.away[who])
+        & ~is_closed
+        & (events.utc < world.settings.snapshot_second)
+    )
+    events, who = events.keep(is_kept), who[is_kept]
+    minutes = _strand_minutes(cohort.programme[who], slot[is_kept], gap[is_kept])
+    _open_courses(world, catalogue, events, who)
+    return events, minutes
+
+
+def _open_courses(world: World, catalogue: Catalogue, events: Events, who: Ints) -> None:
+    """Make each participation's first event the opening of its course."""
+    order = np.lexsort((events.utc, who))
+    opening = order[np.unique(who[order], return_index=True)[1]]
+    entry = who[opening]
+    events.thing[opening] = catalogue.course(world.cohort.run[entry], world.cohort.course[entry])
+    events.verb[opening] = VERB_NAMES.index("initialized")
+    events.enrolment[opening] = entry
+    events.has_parent[opening] = False
+    events.score[opening] = np.nan
+    events.success[opening] = NOTHING
+
+
+def _shared_out(rng: np.random.Generator, groups: Ints, total: Ints) -> Ints:
+    """Share each group's total out among its members at random; groups lie one after the other."""
+    first = np.cumsum(groups) - groups
+    owner = np.repeat(np.arange(len(groups)), total)
+    member = first[owner] + (rng.random(len(owner)) * groups[owner]).astype(np.int64)
+    return np.bincount(member, minlength=int(groups.sum())).astype(np.int64)
+
+
+def _slot_verbs(rng: np.random.Generator, slot: Ints) -> Ints:
+    verb = np.zeros(len(slot), dtype=np.int64)
+    for index, item in enumerate(SLOTS):
+        choices = _SLOT_VERBS[item.name]
+        places = [VERB_NAMES.index(name) for name in choices]
+        verb = np.where(slot == index, rng.choice(places, len(slot), p=list(choices.values())), verb)
+    return verb
+
+
+def _strand_minutes(programme: Ints, slot: Ints, gap: Ints) -> dict[str, dict[str, float]]:
+    """Sum the gaps inside sessions by the strand of the event that ends each."""
+    strands = np.array([item.strand for item in SLOTS])[slot]
+    return {
+        item.programme_id: {
+            strand: round(float(gap[(programme == index) & (strands == strand)].sum()) / 60, 1)
+            for strand in ("formal", "social", "experiential")
+        }
+        for index, item in enumerate(PROGRAMMES)
+    }
+
+
+def _submissions(world: World, catalogue: Catalogue, number: int) -> Events:
+    """Hand in one assessed work of the required course, earlier and better with engagement and ability."""
+    rng = stream(world.settings, f"submissions {number}")
+    cohort, trajectory = world.cohort, world.trajectory
+    week = world.runs[0][0].assessment_weeks[number]
+    engagement = trajectory.engagement[:, week]
+    hands_in = rng.random(cohort.size) < 1 / (1 + np.exp(-(1.6 + 0.8 * engagement + 0.3 * cohort.ability)))
+    early_days = np.clip(rng.normal(1.0 + 0.8 * engagement, 1.5), -5, 12)
+    due = (cohort.start_day + 7 * week + 6) * DAY_SECONDS + 22 * 3600
+    local = due - (early_days * DAY_SECONDS).astype(np.int64) - rng.integers(0, 2 * 3600, cohort.size)
+    is_kept = hands_in & ~cohort.is_never_started & (local < world.ends.local)
+    is_kept &= local // DAY_SECONDS >= cohort.enrolled_day
+    is_kept &= local < (cohort.start_day + 7 * trajectory.weeks) * DAY_SECONDS
+    who = np.flatnonzero(is_kept)
+    quality = 0.66 + 0.1 * cohort.ability + 0.06 * engagement + rng.normal(0, 0.1, cohort.size)
+    score = np.clip(quality, 0.02, 1)[who].round(2)
+    is_passed = score >= _PASS_SCORE
+    drawn = rng.random(len(who))
+    judged = np.where(is_passed, VERB_NAMES.index("passed"), VERB_NAMES.index("failed"))
+    other = np.where(drawn < 0.85, VERB_NAMES.index("scored"), VERB_NAMES.index("completed"))
+    thing = catalogue.assessment(cohort.run[who], cohort.course[who], number)
+    actor = world.people.actor(cohort.person[who], np.zeros(len(who), dtype=np.int64))
+    utc = world.clock.utc(local[who], cohort.zone[who])
+    handed_in = Events(
+        actor,
+        thing,
+        np.where(drawn < 0.7, judged, other),
+        who,
+        np.ones(len(who), dtype=bool),
+        utc,
+        score,
+        is_passed.astype(np.int64),
+        np.full(len(who), NOTHING),
+    )
+    tried = _plain(actor, thing, "attempted", who, utc - rng.integers(1200, 3000, len(who)))
+    return concatenate([handed_in, tried.keep(rng.random(len(who)) < 0.5)])
+
+
+def _results(world: World, catalogue: Catalogue) -> Events:
+    """State the result of the course: completed, or failed by those who took part."""
+    cohort = world.cohort
+    kind = np.array(world.trajectory.end_kind)
+    who = np.flatnonzero((kind == COMPLETED) | ((kind == "failed") & ~cohort.is_never_started))
+    is_completed = kind[who] == COMPLETED
+    events = _plain(
+        world.people.actor(cohort.person[who], np.zeros(len(who), dtype=np.int64)),
+        catalogue.course(cohort.run[who], cohort.course[who]),
+        "completed",
+        who,
+        world.ends.utc[who],
+    )
+    events.verb[~is_completed] = VERB_NAMES.index("failed")
+    events.has_parent[:] = False
+    events.success[:] = is_completed
+    return events
+
+
+def _community(world: World, catalogue: Catalogue) -> Events:
+    """Let some of those who completed go on talking after the course."""
+    rng = stream(world.settings, "community")
+    cohort = world.cohort
+    stays = (np.array(world.trajectory.end_kind) == COMPLETED) & (rng.random(cohort.size) < 0.3)
+    who = np.repeat(np.flatnonzero(stays), rng.poisson(3, int(stays.sum())))
+    day = world.ends.day[who] + rng.integers(2, 70, len(who))
+    local = day * DAY_SECONDS + rng.integers(17 * 3600, 23 * 3600, len(who))
+    return _plain(
+        world.people.actor(cohort.person[who], np.zeros(len(who), dtype=np.int64)),
+        catalogue.first_thread + rng.integers(0, THREADS, len(who)),
+        "commented",
+        np.full(len(who), NOTHING),
+        world.clock.utc(local, cohort.zone[who]),
+    )
+
+
+def _staff(world: World, catalogue: Catalogue) -> Events:
+    """Let staff, who are no learners, open course material."""
+    rng = stream(world.settings, "staff")
+    count = STAFF * _STAFF_EVENTS
+    run, week = rng.integers(0, RUNS, count), rng.integers(0, world.settings.weeks, count)
+    course, slot = rng.integers(0, len(COURSES), count), rng.integers(0, 2, count)
+    local = (world.settings.start_days[run] + 7 * week + rng.integers(0, 5, count)) * DAY_SECONDS
+    return _plain(
+        world.people.first_staff_actor + rng.integers(0, STAFF, count),
+        catalogue.slot(run, course, week, slot),
+        "experienced",
+        np.full(count, NOTHING),
+        local + rng.integers(9 * 3600, 17 * 3600, count),
+    )
+
+
+def _plain(actor: Ints, thing: Ints, verb: str, enrolment: Ints, utc: Ints) -> Events:
+    """Events without a result."""
+    size = len(actor)
+    return Events(
+        actor,
+        thing,
+        np.full(size, VERB_NAMES.index(verb)),
+        enrolment,
+        np.ones(size, dtype=bool),
+        utc,
+        np.full(size, np.nan),
+        np.full(size, NOTHING),
+        np.full(size, NOTHING),
+    )

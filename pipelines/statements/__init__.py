@@ -1,0 +1,1 @@
+"""Statements at the door: validation, identities, what is kept of each."""

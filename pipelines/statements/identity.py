@@ -1,0 +1,90 @@
+"""Identities: one normalised identifier, one keyed hash; the key lies outside every database.
+
+Belongs here: normalising identifiers, the key file, pseudonyms. Does not belong here: linking identities to
+learners (`pipelines.core.identities`), storing identifiers (`pipelines.sources`).
+
+An identity_id or learner_id is the first 128 bits of HMAC-SHA-256, as 32 hexadecimal digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from data_contracts.errors import PermanentError
+
+_KEY_BYTES = 32
+
+
+def load_key(file: Path) -> bytes:
+    """Read the pseudonym key, making one (0600) on the first run.
+
+    Raises:
+        PermanentError: the file is there but is no key, so that nobody goes on under another pseudonym.
+    """
+    if not file.exists():
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as stream:
+            stream.write(secrets.token_hex(_KEY_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+    try:
+        key = bytes.fromhex(file.read_text("ascii").strip())
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        message = f"{file.name} holds no key of {_KEY_BYTES} bytes in hexadecimal; restore it from its backup"
+        raise PermanentError(message)
+    return key
+
+
+def normalise(identity_type: str, value: str) -> str:
+    """Reduce an identifier to the one form that is hashed.
+
+    A mbox (with or without `mailto:`) becomes its sha1sum (xAPI: of the mailto IRI), so both are one identity.
+    """
+    text = value.strip()
+    if identity_type == "mbox":
+        address = text[7:] if text.lower().startswith("mailto:") else text
+        return "sha1:" + hashlib.sha1(f"mailto:{address}".encode(), usedforsecurity=False).hexdigest()
+    if identity_type == "mbox_sha1sum":
+        return "sha1:" + text.lower()
+    return f"{identity_type}:{text}"
+
+
+def actor_identity(actor: dict[str, Any]) -> tuple[str, str] | None:
+    """The (type, value) of an Agent or identified Group; None for an anonymous Group. `name` is never identity."""
+    for key in ("mbox", "mbox_sha1sum", "openid"):
+        if key in actor:
+            return key, str(actor[key])
+    account = actor.get("account")
+    if isinstance(account, dict):
+        return "account", f"{account['homePage']}::{account['name']}"
+    return None
+
+
+class Pseudonyms:
+    """Keyed hashes of identifiers and of persons' keys; remembers what it has hashed."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._known: dict[str, str] = {}
+
+    def _hash(self, text: str) -> str:
+        found = self._known.get(text)
+        if found is None:
+            found = hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:32]
+            self._known[text] = found
+        return found
+
+    def identity(self, identity_type: str, value: str) -> str:
+        """identity_id of one identifier."""
+        return self._hash("identity:" + normalise(identity_type, value))
+
+    def person(self, key: str) -> str:
+        """learner_id, mentor_id or another person's id from the operator's key; one namespace for persons."""
+        return self._hash("person:" + key.strip())

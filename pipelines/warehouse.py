@@ -1,0 +1,183 @@
+"""The warehouse: one DuckDB file, one writer, its tables created from their contracts.
+
+Belongs here: opening and closing, schemas, versions, moving frames in and out. Does not belong here: what the
+tables mean (`data_contracts`) or how they are filled (`pipelines.core`, `features`, `models`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import polars as pl
+
+from data_contracts.errors import PermanentError, TransientError
+from data_contracts.schema import Table
+from data_contracts.tables.alerts import ALERT_TABLES
+from data_contracts.tables.core import CORE_TABLES
+from data_contracts.tables.features import FEATURE_TABLES
+from data_contracts.tables.inputs import RAW_TABLES
+from data_contracts.tables.risk import RISK_TABLES
+
+SCHEMA_VERSION = 1
+DERIVED = ("raw", "core", "features")
+RECORDS = ("risk", "alerts", "ops")
+
+_OPS = """
+CREATE TABLE IF NOT EXISTS ops.schema_version (area VARCHAR, version INTEGER);
+CREATE TABLE IF NOT EXISTS ops.run (
+    run_id VARCHAR, source VARCHAR, observed_at TIMESTAMP, started_at TIMESTAMP, ended_at TIMESTAMP, state VARCHAR,
+    exit_code INTEGER, publication_id VARCHAR, quarantined_before BIGINT, quarantined_after BIGINT, message VARCHAR);
+CREATE TABLE IF NOT EXISTS ops.check_result (
+    run_id VARCHAR, table_name VARCHAR, check_name VARCHAR, is_passed BOOLEAN, check_value DOUBLE, row_count BIGINT);
+"""
+
+_IDENTITY = """
+CREATE SCHEMA IF NOT EXISTS identity.sealed;
+CREATE TABLE IF NOT EXISTS identity.main.identifier (
+    identity_id VARCHAR, identity_type VARCHAR, identity_value VARCHAR);
+CREATE TABLE IF NOT EXISTS identity.main.identifier_link (identity_id VARCHAR, learner_id VARCHAR);
+CREATE TABLE IF NOT EXISTS identity.main.person (
+    person_id VARCHAR, person_key VARCHAR, display_name VARCHAR, contact_address VARCHAR);
+CREATE TABLE IF NOT EXISTS identity.main.audit (
+    learner_id VARCHAR, gender VARCHAR, age_band VARCHAR, disability VARCHAR, deprivation_band VARCHAR);
+CREATE TABLE IF NOT EXISTS identity.sealed.quarantine (fault_id VARCHAR, file_name VARCHAR, raw_text VARCHAR);
+"""
+
+
+class Warehouse:
+    """An open warehouse with the identity store attached; use as a context manager.
+
+    Raises on opening:
+        TransientError: another process has the file open.
+        PermanentError: the file was written by a newer version of the code.
+    """
+
+    def __init__(self, file: Path, identity_file: Path, *, threads: int, memory_limit: str) -> None:
+        old_mask = os.umask(0o077)
+        try:
+            self.con = duckdb.connect(str(file), config={"threads": threads, "memory_limit": memory_limit})
+            self.con.execute(f"ATTACH '{_quoted(identity_file)}' AS identity")
+        except duckdb.IOException as error:
+            message = f"{file.name} is open in another process; close it and run again ({type(error).__name__})"
+            raise TransientError(message) from None
+        finally:
+            os.umask(old_mask)
+        self.con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        self._create()
+        # A transaction may write to one attached database only, so the identity store has its own.
+        self._identity = self.con.cursor()
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._identity.close()
+        self.con.close()
+
+    def _create(self) -> None:
+        for schema in (*DERIVED, *RECORDS):
+            self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        self.con.execute(_OPS)
+        self.con.execute(_IDENTITY)
+        stamped = dict(self.rows("SELECT area, version FROM ops.schema_version"))
+        for area in ("warehouse", "identity"):
+            found = stamped.get(area)
+            if found is None:
+                self.con.execute("INSERT INTO ops.schema_version VALUES (?, ?)", [area, SCHEMA_VERSION])
+            elif found > SCHEMA_VERSION:
+                message = (
+                    f"the {area} store has schema version {found}, this code knows {SCHEMA_VERSION}; "
+                    "install the newer Handrail that wrote it"
+                )
+                raise PermanentError(message)
+        for contract in (*RAW_TABLES, *CORE_TABLES, *FEATURE_TABLES, *RISK_TABLES, *ALERT_TABLES):
+            self.con.execute(f"CREATE TABLE IF NOT EXISTS {contract.qualified_name} ({contract.ddl()})")
+
+    def execute(self, sql: str, values: Iterable[object] = ()) -> None:
+        """Run a statement for its effect."""
+        self.con.execute(sql, list(values))
+
+    def rows(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
+        """Run a query and return its rows."""
+        return self.con.execute(sql, list(values)).fetchall()
+
+    def scalar(self, sql: str, values: Iterable[object] = ()) -> Any:  # noqa: ANN401 - whatever the query returns
+        """Run a query and return the first value of its first row, None where there is no row."""
+        # fetchone() would leave the result open, and DuckDB 2.0 then refuses other work on the connection.
+        rows = self.rows(sql, values)
+        return rows[0][0] if rows else None
+
+    def frame(self, sql: str) -> pl.DataFrame:
+        """Run a query and return its rows as a Polars frame, handed over as Arrow."""
+        frame: pl.DataFrame = self.con.sql(sql).pl()
+        return frame
+
+    def relation(self, sql: str) -> nw.LazyFrame[Any]:
+        """A query as a lazy frame that DuckDB itself will run."""
+        return nw.from_native(self.con.sql(sql))
+
+    def replace(self, table: Table, select: str) -> int:
+        """Fill a derived table anew from a query that yields its columns by name; returns its row count."""
+        columns = ", ".join(
+            f'CAST("{column.name}" AS {column.sql_type}) AS "{column.name}"' for column in table.columns
+        )
+        self.con.execute(f"CREATE OR REPLACE TABLE {table.qualified_name} AS SELECT {columns} FROM ({select})")
+        return self.count(table)
+
+    def append(self, table: Table, frame: pl.DataFrame) -> None:
+        """Add a frame's rows; it must have every column of the contract, in any order."""
+        names = ", ".join(f'"{name}"' for name in table.column_names)
+        self.con.register("handrail_incoming", frame)
+        self.con.execute(f"INSERT INTO {table.qualified_name} ({names}) SELECT {names} FROM handrail_incoming")
+        self.con.unregister("handrail_incoming")
+
+    def replace_with(self, table: Table, frame: pl.DataFrame) -> int:
+        """Fill a derived table anew from a frame; returns its row count."""
+        self.con.register("handrail_incoming", frame)
+        written = self.replace(table, "FROM handrail_incoming")
+        self.con.unregister("handrail_incoming")
+        return written
+
+    def replace_relation(self, table: Table, frame: nw.LazyFrame[Any]) -> int:
+        """Fill a derived table anew from a lazy frame that DuckDB runs; returns its row count."""
+        self.con.register("handrail_relation", frame.to_native())
+        written = self.replace(table, "FROM handrail_relation ORDER BY ALL")
+        self.con.unregister("handrail_relation")
+        return written
+
+    def write_identities(self, sql: str, frame: pl.DataFrame) -> None:
+        """Write to the identity store, in a transaction of its own; the statement reads the frame as `incoming`.
+
+        It must be idempotent: where a run dies before the warehouse commits, it is repeated.
+        """
+        self._identity.register("incoming", frame)
+        self._identity.execute(sql)
+        self._identity.unregister("incoming")
+
+    def count(self, table: Table) -> int:
+        """Rows of a table."""
+        return int(self.scalar(f"SELECT count(*) FROM {table.qualified_name}"))
+
+
+def current(table: Table, before: str = "TIMESTAMP '9999-01-01'") -> str:
+    """Subquery: the latest version of each row of a raw table that was known before an instant (an SQL literal).
+
+    Of versions known at the same time the one taken in last stands: a nightly export re-states the one before it.
+    """
+    keys = ", ".join(f'"{name}"' for name in table.key)
+    return (
+        f"(SELECT * FROM {table.qualified_name} WHERE known_at < {before} "
+        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY known_at DESC, rowid DESC) = 1)"
+    )
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
