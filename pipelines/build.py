@@ -67,6 +67,7 @@ def build_defs(*, resources: Mapping[str, object] | None = None, timezone: str =
                 job=nightly,
                 cron_schedule="30 3 * * *",
                 execution_timezone=timezone,
+                default_status=dg.DefaultScheduleStatus.RUNNING,
                 description="Every night at 03:30 organisation time.",
             ),
             dg.ScheduleDefinition(
@@ -74,6 +75,7 @@ def build_defs(*, resources: Mapping[str, object] | None = None, timezone: str =
                 job=training,
                 cron_schedule="0 2 * * 0",
                 execution_timezone=timezone,
+                default_status=dg.DefaultScheduleStatus.RUNNING,
                 description="Every Sunday at 02:00 organisation time, before the night.",
             ),
         ],

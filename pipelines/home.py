@@ -29,8 +29,11 @@ class Home:
         """Choose the home; does not create it."""
         return cls(Path(given or os.environ.get("HANDRAIL_HOME") or "var").expanduser().resolve())
 
-    def create(self, source: str = "inbox") -> None:
-        """Create the folders and, on the first run, `handrail.toml`; open to the owner alone."""
+    def create(self, source: str = "inbox", data: str = "") -> None:
+        """Create the folders, open to the owner alone, and on the first run `handrail.toml`.
+
+        The first run's source and data stand in it, so that scheduled nights read the same.
+        """
         for folder in (
             self.path,
             self.inbox,
@@ -43,7 +46,9 @@ class Home:
         ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.settings_file.exists():
-            self.settings_file.write_text(FIRST_FILE.format(source=source), "utf-8")
+            given = str(Path(data).expanduser().resolve()) if data else ""
+            # JSON's strings are TOML's basic strings.
+            self.settings_file.write_text(FIRST_FILE.format(source=json.dumps(source), data=json.dumps(given)), "utf-8")
 
     @property
     def settings_file(self) -> Path:

@@ -23,7 +23,8 @@ SourceName = Literal["simulated", "inbox", "oulad"]
 FIRST_FILE = """\
 # Handrail's settings. Every key may also stand in the environment, as HANDRAIL_<KEY>.
 # An unknown key is an error. Defaults are listed in docs/settings.md.
-source = "{source}"
+source = {source}
+data = {data}
 """
 
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run a night; returns 0, 1, 3 (something new in quarantine), 4 (a gate kept yesterday's marts) or 75 (locked)."""
     home = Home.find(arguments.home)
-    home.create(arguments.source or "inbox")
+    home.create(arguments.source or "inbox", arguments.data)
     settings = load_settings(home.settings_file)
     if arguments.source:
         settings = settings.model_copy(update={"source": arguments.source})

@@ -7,6 +7,7 @@ reading files (`pipelines.sources.inbox`), the rules themselves (`validate`), de
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import uuid
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,8 @@ import orjson
 import polars as pl
 
 from pipelines.statements.identity import Pseudonyms, actor_identity
-from pipelines.statements.validate import VOIDED, InvalidStatementError, Verdict, check_statement
+from pipelines.statements.rules import InvalidStatementError, Verdict
+from pipelines.statements.validate import VOIDED, check_statement
 
 BATCH_ROWS = 100_000
 
@@ -137,7 +139,7 @@ def _row(statement: dict[str, Any], pseudonyms: Pseudonyms, identities: dict[str
         identity_id = pseudonyms.identity(*given)
         identities.setdefault(identity_id, given)
     content = {key: value for key, value in statement.items() if key not in _NOT_COMPARED}
-    content_hash = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    content_hash = hashlib.sha256(_canonical(content)).hexdigest()[:32]
     given_id = statement.get("id")
     statement_id = str(uuid.UUID(given_id)) if given_id else str(uuid.uuid5(_ID_NAMESPACE, content_hash))
     verb_iri, target = statement["verb"]["id"], statement["object"]
@@ -163,6 +165,15 @@ def _row(statement: dict[str, Any], pseudonyms: Pseudonyms, identities: dict[str
     )
 
 
+def _canonical(content: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # The parser goes deeper than the writer: valid, but it cannot be compared with another of its id.
+        reason = "nested_too_deep"
+        raise InvalidStatementError(reason) from None
+
+
 def _parent(context: dict[str, Any]) -> str | None:
     activities = context.get("contextActivities", {})
     for kind in ("parent", "grouping"):
@@ -177,20 +188,17 @@ def _parent(context: dict[str, Any]) -> str | None:
 def _instant(text: str | None) -> datetime | None:
     """Read a checked timestamp as naive UTC; without an offset it is UTC, as the standard asks of an LRS.
 
-    Leap seconds and instants outside years 1 to 9999 after conversion are refused with a reason.
+    A leap second is the first second of the next minute; an instant outside years 1 to 9999 is refused with a reason.
     """
     if text is None:
         return None
+    iso = text.replace(",", ".").upper()
+    is_leap = iso[16:19] == ":60"
     try:
-        read = datetime.fromisoformat(text.replace(",", ".").upper())
-    except ValueError:
-        if ":60" not in text:
-            reason = "time_out_of_range"
-            raise InvalidStatementError(reason) from None
-        read = datetime.fromisoformat(text.replace(",", ".").upper().replace(":60", ":59")) + timedelta(seconds=1)
-    try:
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
-    except OverflowError:
+        read = datetime.fromisoformat(f"{iso[:16]}:59{iso[19:]}" if is_leap else iso)
+        utc = (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+        return utc + timedelta(seconds=is_leap)
+    except (ValueError, OverflowError):
         reason = "time_out_of_range"
         raise InvalidStatementError(reason) from None
 
@@ -201,4 +209,7 @@ def _duration_seconds(text: str | None) -> float | None:
     found = _DURATION_PARTS.fullmatch(text)
     if found is None:
         return None
-    return sum(float(value.replace(",", ".")) * _SECONDS_OF[unit] for unit, value in found.groupdict().items() if value)
+    parts = ((unit, value) for unit, value in found.groupdict().items() if value)
+    seconds = sum(float(value.replace(",", ".")) * _SECONDS_OF[unit] for unit, value in parts)
+    # More digits than a float holds tell nothing of the time spent, and infinity would swallow every sum.
+    return seconds if math.isfinite(seconds) else None
