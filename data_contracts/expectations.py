@@ -49,14 +49,20 @@ def expectations_of(table: Table) -> list[Expectation]:
     found = []
     for column in table.columns:
         name, field = column.name, column.field
+        # In a pandas frame a missing number is NaN, so NaN is a number that was not given here too.
+        is_nan = f'isnan("{name}")' if field.kind is Kind.NUMBER else "false"
         if column.is_required:
             found.append(
                 Expectation(
-                    f"{name} is given", name, f'"{name}" IS NULL', "ExpectColumnValuesToNotBeNull", (("column", name),)
+                    f"{name} is given",
+                    name,
+                    f'"{name}" IS NULL OR {is_nan}',
+                    "ExpectColumnValuesToNotBeNull",
+                    (("column", name),),
                 )
             )
         if field.values:
-            values = ", ".join(f"'{value}'" for value in field.values)
+            values = ", ".join("'{}'".format(value.replace("'", "''")) for value in field.values)
             found.append(
                 Expectation(
                     f"{name} is one of its values",
@@ -76,7 +82,7 @@ def expectations_of(table: Table) -> list[Expectation]:
                 Expectation(
                     f"{name} lies within its limits",
                     name,
-                    " OR ".join(limits),
+                    f"NOT {is_nan} AND ({' OR '.join(limits)})",
                     "ExpectColumnValuesToBeBetween",
                     (("column", name), ("min_value", field.minimum), ("max_value", field.maximum)),
                 )
@@ -91,7 +97,8 @@ def summary_sql(table: Table, relation: str) -> str:
     ]
     if table.unique_key:
         keys = ", ".join(f'"{name}"' for name in table.unique_key)
-        counts.append(f"(SELECT count(*) FROM (SELECT 1 FROM {relation} GROUP BY {keys} HAVING count(*) > 1)) AS v_key")
+        repeated = f"SELECT count(*) AS times FROM {relation} GROUP BY {keys} HAVING count(*) > 1"
+        counts.append(f"(SELECT coalesce(sum(times), 0) FROM ({repeated})) AS v_key")
     return f"SELECT {', '.join(counts) or '0 AS v0'} FROM {relation}"
 
 

@@ -301,7 +301,7 @@ _MENTORING = [
         count("sessions_missed_by_mentor_28d", "Sessions the mentor missed in the last 28 days", "sessions"),
         "mentoring",
         "social",
-        "{value} sessions cancelled by the mentor in the last 28 days",
+        "{value} sessions missed by the mentor in the last 28 days",
     ),
     Feature(
         count("messages_by_mentor_28d", "Messages of the mentor in the last 28 days", "messages"),

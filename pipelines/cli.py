@@ -17,6 +17,7 @@ COMMANDS = {
     "ui": "open the Dagster UI on loopback",
     "simulate": "write a world whose truth is known",
     "validate": "judge xAPI statements of a file",
+    "evaluate": "judge the risk model on the Open University data",
 }
 
 

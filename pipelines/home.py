@@ -134,21 +134,29 @@ def parse_as_of(text: str) -> datetime:
     """
     try:
         read = datetime.fromisoformat(text)
-    except ValueError:
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         message = f"--as-of {text!r} is neither a date such as 2026-03-01 nor an instant such as 2026-03-01T00:00:00Z"
         raise UsageError(message) from None
-    return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def observation_time(data: Path, settings: Settings, as_of: str = "") -> datetime:
     """observed_at of a run: `--as-of`, else `snapshot.json` beside the inbox, else the local day's first instant.
 
     Oulad's default (day 112 of the last presentation) is decided by its source, which passes it as `as_of`.
+
+    Raises:
+        UsageError: `as_of` or the snapshot says no time.
     """
     if as_of:
         return parse_as_of(as_of)
     snapshot = data.parent / "snapshot.json"
     if snapshot.exists():
-        return parse_as_of(str(json.loads(snapshot.read_text("utf-8"))["observed_at"]))
+        try:
+            told = str(json.loads(snapshot.read_text("utf-8"))["observed_at"])
+        except (ValueError, KeyError, TypeError):
+            message = 'snapshot.json beside the inbox does not say {"observed_at": ...}; mend it, or give --as-of'
+            raise UsageError(message) from None
+        return parse_as_of(told)
     zone = ZoneInfo(settings.timezone)
     return now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -11,10 +11,13 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_contracts.errors import GateError, HandrailError, LockedError
 from pipelines.home import Home
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 NIGHTLY = "nightly"
 TRAINING = "weekly_training"
@@ -103,6 +106,23 @@ def run_job(
             elif kind == "PIPELINE_SUCCESS":
                 outcome.is_success = True
     return outcome
+
+
+def close_orphans(instance: dg.DagsterInstance | None, run_id: str) -> list[str]:
+    """Report runs failed that still stand as started; call under the home's lock. Returns their ids.
+
+    Only one run can be at work, and we hold its lock: another that stands as started was killed, and would count as
+    running for ever.
+    """
+    import dagster as dg  # noqa: PLC0415 - DAGSTER_HOME must be set before
+
+    if instance is None:
+        return []
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+    orphans = [run for run in instance.get_runs(started) if run.run_id != run_id]
+    for run in orphans:
+        instance.report_run_failed(run, "The run was killed before it could say how it ended; a later run closed it.")
+    return [run.run_id for run in orphans]
 
 
 def _note_error(outcome: Outcome, event: Any) -> None:  # noqa: ANN401 - Dagster's event

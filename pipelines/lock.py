@@ -52,5 +52,5 @@ def _holder(file: Path) -> str:
     try:
         told = json.loads(file.read_text("utf-8"))
         return f"pid {told['pid']}, {told['run']}, since {told['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "its holder has not written its name yet"

@@ -21,6 +21,8 @@ from data_contracts.tables.marts import MARTS
 
 KEPT_PUBLICATIONS = 3
 BUILD_NAME = ".marts.building.duckdb"
+# A folder that is published again under the same id stands aside while the new one takes its place.
+_REPLACED = ".replaced"
 
 
 class PublicationBuild:
@@ -98,9 +100,11 @@ class PublicationBuild:
             self._con.execute(f"COPY building.main.{name} TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
         for file in aside.iterdir():
             _fsync(file)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            os.replace(folder, root / f".{publication_id}{_REPLACED}")
         os.replace(aside, folder)
         _fsync(root)
+        shutil.rmtree(root / f".{publication_id}{_REPLACED}", ignore_errors=True)
         return folder
 
 
@@ -124,7 +128,13 @@ def _keep_latest(root: Path, latest: Path) -> None:
 
 
 def sweep(home: Path, marts_root: Path) -> list[str]:
-    """Remove what a killed run left half-built; returns the names removed."""
+    """Remove what a killed run left half-built, and put back what it had set aside; returns the names removed."""
+    for path in marts_root.glob(f".*{_REPLACED}"):
+        folder = marts_root / path.name.removeprefix(".").removesuffix(_REPLACED)
+        if folder.exists():
+            shutil.rmtree(path)
+        else:
+            os.replace(path, folder)
     leftovers = [*home.glob(f"{BUILD_NAME}*"), *marts_root.glob(".*.building")]
     for path in leftovers:
         if path.is_dir() and not path.is_symlink():

@@ -17,6 +17,7 @@ from pydantic import PrivateAttr
 
 from pipelines import runs
 from pipelines.home import EPOCH, Home, now
+from pipelines.launch import close_orphans
 from pipelines.lock import run_lock
 from pipelines.publish import BUILD_NAME, PublicationBuild, sweep
 from pipelines.settings import Settings, load_settings
@@ -85,10 +86,11 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         settings = load_settings(home.settings_file)
         if self.source:
             settings = settings.model_copy(update={"source": self.source})
-        run_id = context.run_id or "ephemeral"
+        run_id = context.run.run_id if context.run else "ephemeral"
         since = f"{now():%Y-%m-%dT%H:%M:%SZ}"
         self._open = ExitStack()
         self._open.enter_context(run_lock(home.lock_file, run=f"run {run_id}", since=since))
+        close_orphans(context.instance, run_id)
         try:
             self._night = self._opened(home, settings, run_id)
         except BaseException:
@@ -115,7 +117,7 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             run_id=run_id,
             publication_id=publication_id(settings, data, observed_at),
             warehouse=warehouse,
-            pseudonyms=Pseudonyms(load_key(home.key_file)),
+            pseudonyms=Pseudonyms(load_key(home.key_file, has_identities=warehouse.has_identities())),
             build=PublicationBuild(warehouse.con, home.path / BUILD_NAME),
         )
 

@@ -22,11 +22,15 @@ class RunRow:
 
 
 def begin(warehouse: Warehouse, run_id: str, source: str, observed_at: datetime) -> None:
-    """Write the run down; a run that still stands as running was killed, since we hold the lock."""
+    """Write the run down; a run that still stands as running was killed, since we hold the lock.
+
+    Quarantine counts as new since the last publication: what a killed or gated run refused was told to nobody.
+    """
     warehouse.execute("UPDATE ops.run SET state = 'killed' WHERE state = 'running'")
     warehouse.execute(
         "INSERT INTO ops.run BY NAME SELECT ? AS run_id, ? AS source, ? AS observed_at, ? AS started_at, "
-        "'running' AS state, (SELECT count(*) FROM raw.quarantine) AS quarantined_before",
+        "'running' AS state, coalesce((SELECT arg_max(quarantined_after, started_at) FROM ops.run "
+        "WHERE state = 'published'), 0) AS quarantined_before",
         [run_id, source, observed_at.astimezone(UTC).replace(tzinfo=None), now().replace(tzinfo=None)],
     )
 

@@ -92,7 +92,7 @@ def load_settings(file: Path) -> Settings:
     if file.exists():
         try:
             values = tomllib.loads(file.read_text("utf-8"))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             message = f"{file.name} is no valid TOML: {error}"
             raise UsageError(message) from None
     known = Settings.model_fields

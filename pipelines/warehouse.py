@@ -55,7 +55,7 @@ class Warehouse:
 
     Raises on opening:
         TransientError: another process has the file open.
-        PermanentError: the file was written by a newer version of the code.
+        PermanentError: the file was written by a newer version of the code, or cannot be opened at all.
     """
 
     def __init__(self, file: Path, identity_file: Path, *, threads: int, memory_limit: str) -> None:
@@ -64,12 +64,19 @@ class Warehouse:
             self.con = duckdb.connect(str(file), config={"threads": threads, "memory_limit": memory_limit})
             self.con.execute(f"ATTACH '{_quoted(identity_file)}' AS identity")
         except duckdb.IOException as error:
-            message = f"{file.name} is open in another process; close it and run again ({type(error).__name__})"
-            raise TransientError(message) from None
+            if "Could not set lock" in str(error):
+                message = f"{file.name} is open in another process; close it and run again"
+                raise TransientError(message) from None
+            message = f"{file.name} or {identity_file.name} cannot be opened: its folder is missing or it is damaged"
+            raise PermanentError(message) from None
         finally:
             os.umask(old_mask)
         self.con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        self._create()
+        try:
+            self._create()
+        except BaseException:
+            self.con.close()
+            raise
         # A transaction may write to one attached database only, so the identity store has its own.
         self._identity = self.con.cursor()
 
@@ -161,6 +168,14 @@ class Warehouse:
         self._identity.register("incoming", frame)
         self._identity.execute(sql)
         self._identity.unregister("incoming")
+
+    def has_identities(self) -> bool:
+        """Whether the identity store holds anything that was made with the pseudonym key."""
+        return bool(
+            self.scalar(
+                "SELECT (SELECT count(*) FROM identity.main.identifier) + (SELECT count(*) FROM identity.main.person)"
+            )
+        )
 
     def count(self, table: Table) -> int:
         """Rows of a table."""

@@ -15,6 +15,7 @@ from pipelines.launch import NIGHTLY, Outcome, prepare_dagster, run_job
 from pipelines.lock import run_lock
 from pipelines.settings import Settings, load_settings
 from pipelines.sources import locate, publication_id
+from pipelines.sources.inbox import unknown_folders
 from pipelines.warehouse import Warehouse
 
 DONE, FAILED, QUARANTINED, GATED, LOCKED = 0, 1, 3, 4, 75
@@ -42,7 +43,7 @@ def main(arguments: argparse.Namespace) -> int:
             say("Nothing new since the last publication; nothing was changed.")
             show(summary(home, settings))
             return DONE
-        return _run(home, settings, arguments, observed_at)
+        return _run(home, settings, arguments, data, observed_at)
 
 
 def _simulate(home: Home, settings: Settings) -> None:
@@ -68,9 +69,11 @@ def _is_published(home: Home, settings: Settings, data: Path, observed_at: datet
         return runs.last_published(warehouse) == publication_id(settings, data, observed_at)
 
 
-def _run(home: Home, settings: Settings, arguments: argparse.Namespace, observed_at: datetime) -> int:
+def _run(home: Home, settings: Settings, arguments: argparse.Namespace, data: Path, observed_at: datetime) -> int:
     say(f"Night of {observed_at:%Y-%m-%d} from {settings.source} ({home.path})")
     prepare_dagster(home)
+    if settings.source != "oulad" and (unknown := unknown_folders(data)):
+        say(f"  not read, since no input has the name: {', '.join(unknown)}")
     started = time.monotonic()
     last = started
 

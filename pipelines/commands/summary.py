@@ -109,13 +109,17 @@ def _model(marts: duckdb.DuckDBPyConnection) -> str:
 
 
 def _alerts(marts: duckdb.DuckDBPyConnection) -> str:
-    total, served, mentors = _rows(
+    total, by_mentor, mentors, by_coordinator = _rows(
         marts,
-        "SELECT count(*), count(*) FILTER (is_served), count(DISTINCT mentor_id) FILTER (is_served) FROM learner_alerts "
-        "WHERE state <> 'resolved'",
+        "SELECT count(*), count(*) FILTER (is_served AND mentor_id IS NOT NULL), "
+        "count(DISTINCT mentor_id) FILTER (is_served), count(*) FILTER (is_served AND mentor_id IS NULL) "
+        "FROM learner_alerts WHERE state <> 'resolved'",
     )[0]
-    who = f"{mentors:,} mentors" if mentors else "the coordinators"
-    lines = [f"Alerts tonight: {total:,}, of which {served:,} fit into the hours of {who}"]
+    head = (
+        f"Alerts tonight: {total:,}; {by_mentor:,} fit into the minutes of {mentors:,} mentors, "
+        f"{by_coordinator:,} go to the programmes' coordinators"
+    )
+    lines = [head]
     first = _rows(
         marts,
         "SELECT a.learner_id, p.name, a.kind, a.rule, a.abandonment_probability_28d, a.probability_change_7d, "
@@ -189,6 +193,6 @@ def _roi(marts: duckdb.DuckDBPyConnection) -> str:
         else:
             lines.append(
                 f"{head} cost {cost:>12,.0f} {currency}   ROI {roi:>5.0f} % ({low:.0f} to {high:.0f})   "
-                f"P(ROI > 0) {positive:.2f}   {verdict}"
+                f"P(ROI > 0) {positive:.2f}   {verdict}{f' ({reason})' if reason else ''}"
             )
     return "\n".join(lines)

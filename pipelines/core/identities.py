@@ -16,11 +16,21 @@ given AS (SELECT identity_id, learner_id, 'learner_identity' AS link_source FROM
 written AS (
     SELECT identity_id, identity_value AS person_key FROM identity.main.identifier
     UNION SELECT identity_id, regexp_replace(identity_value, '^mailto:', '') FROM identity.main.identifier
-    UNION SELECT identity_id, split_part(identity_value, '::', 2) FROM identity.main.identifier
+    UNION SELECT identity_id, lower(identity_value) FROM identity.main.identifier WHERE identity_type = 'mbox_sha1sum'
+    UNION SELECT identity_id, sha1('mailto:' || regexp_replace(identity_value, '^mailto:', ''))
+    FROM identity.main.identifier WHERE identity_type = 'mbox'
+    UNION SELECT identity_id, regexp_extract(identity_value, '::(.*)$', 1)
+    FROM identity.main.identifier WHERE identity_type = 'account'
+),
+-- A mbox and its sha1sum are one identity, whichever of them was seen first.
+named AS (
+    SELECT person_id, person_key FROM identity.main.person
+    UNION SELECT person_id, sha1('mailto:' || regexp_replace(person_key, '^mailto:', ''))
+    FROM identity.main.person WHERE contains(person_key, '@')
 ),
 keyed AS (
-    SELECT identity_id, p.person_id AS learner_id, 'learner_key' AS link_source
-    FROM written JOIN identity.main.person AS p USING (person_key)
+    SELECT DISTINCT identity_id, p.person_id AS learner_id, 'learner_key' AS link_source
+    FROM written JOIN named AS p USING (person_key)
     WHERE p.person_id IN (SELECT learner_id FROM raw.enrolment)
       AND identity_id NOT IN (SELECT identity_id FROM given)
 ),
@@ -37,23 +47,11 @@ def link_identities(night: Night) -> int:
     """Fill core.identity_link; an identity that two learners claim is linked to neither and goes to quarantine."""
     warehouse = night.warehouse
     conflicts = warehouse.rows(f"{_LINKS} SELECT identity_id FROM told WHERE learners > 1 ORDER BY 1")
-    Recorder(warehouse, night.home.archive).faults(
-        [
-            FaultRow(
-                "learner_identity",
-                None,
-                "identity_value",
-                "identity_conflict",
-                None,
-                f"identity {identity_id} is claimed by several learners and linked to none; keep one row for it",
-                "",
-            )
-            for (identity_id,) in conflicts
-        ],
-        "core",
-        "learner_identity",
-        "identity_conflict",
-    )
+    record = Recorder(warehouse, night.home.archive)
+    for (identity_id,) in conflicts:
+        detail = f"identity {identity_id} is claimed by several learners and linked to none; keep one row for it"
+        fault = FaultRow("learner_identity", None, "identity_value", "identity_conflict", None, detail, "")
+        record.faults([fault], "core", "learner_identity", identity_id)
     return warehouse.replace(
         IDENTITY_LINK,
         f"""

@@ -44,8 +44,9 @@ def build_mentoring_events(night: Night) -> int:
         ),
         placed AS (FROM named UNION ALL BY NAME FROM paired),
         zoned AS (
-            SELECT placed.*, {zone(night.settings, "l.timezone")} AS zone
+            SELECT placed.*, {zone(night.settings, "l.timezone", "p.timezone")} AS zone
             FROM placed LEFT JOIN {current(RAW_INPUTS["learner"])} AS l USING (learner_id)
+            LEFT JOIN {current(RAW_INPUTS["programme"])} AS p USING (programme_id)
             WHERE mentor_id IS NOT NULL AND learner_id IS NOT NULL
         )
         SELECT *, {epoch_day("happened_at", "zone")} AS epoch_day,

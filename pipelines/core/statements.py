@@ -49,6 +49,11 @@ def _duplicates(night: Night) -> None:
         "CREATE OR REPLACE TEMP TABLE duplicated AS SELECT statement_id, count(DISTINCT content_hash) AS contents "
         "FROM raw.statement GROUP BY statement_id HAVING count(*) > 1"
     )
+    warehouse.execute(
+        "CREATE OR REPLACE TEMP TABLE first_of_duplicated AS "
+        "SELECT * FROM raw.statement SEMI JOIN duplicated USING (statement_id) "
+        "QUALIFY row_number() OVER (PARTITION BY statement_id ORDER BY known_at, content_hash, file_hash) = 1"
+    )
     known = {
         row[0] for row in warehouse.rows("SELECT file_hash FROM raw.quarantine WHERE reason = 'conflicting_content'")
     }
@@ -65,6 +70,7 @@ def _maps(night: Night) -> None:
     """Small look-up tables: courses and activities by IRI, enrolments by learner."""
     warehouse, settings = night.warehouse, night.settings
     course, activity = current(RAW_INPUTS["course"]), current(RAW_INPUTS["activity"])
+    enrolment = current(RAW_INPUTS["enrolment"])
     warehouse.execute(
         f"CREATE OR REPLACE TEMP TABLE course_of AS SELECT activity_iri AS iri, min(course_id) AS course_id FROM "
         f"(SELECT activity_iri, course_id FROM {course} UNION ALL SELECT activity_iri, course_id FROM {activity}) "
@@ -75,10 +81,11 @@ def _maps(night: Night) -> None:
         f"type_iri, any_value(strand) AS strand, bool_or(is_assessment) AS is_assessment FROM {activity} GROUP BY 1"
     )
     warehouse.execute(
-        f"CREATE OR REPLACE TEMP TABLE zone_of AS SELECT learner_id, {zone(settings, 'timezone')} AS zone "
-        f"FROM {current(RAW_INPUTS['learner'])}"
+        "CREATE OR REPLACE TEMP TABLE zone_of AS SELECT learner_id, "
+        f"{zone(settings, 'any_value(l.timezone)', 'max_by(p.timezone, (e.enrolled_on, e.enrolment_id))')} AS zone "
+        f"FROM {current(RAW_INPUTS['learner'])} AS l FULL JOIN {enrolment} AS e USING (learner_id) "
+        f"LEFT JOIN {current(RAW_INPUTS['programme'])} AS p USING (programme_id) GROUP BY learner_id"
     )
-    enrolment = current(RAW_INPUTS["enrolment"])
     warehouse.execute(
         f"CREATE OR REPLACE TEMP TABLE enrolled AS SELECT enrolment_id, learner_id, e.course_id, "
         f"{date_day('enrolled_on')} AS enrolled_day, coalesce({date_day('coalesce(e.due_on, c.ends_on)')}, 99999) "
@@ -88,22 +95,18 @@ def _maps(night: Night) -> None:
 
 def _placed(night: Night) -> str:
     """Statements with learner, meaning, local day and course; duplicates, voids and the voided left out."""
-    before = night.observed_sql
+    before, zoned = night.observed_sql, f"coalesce(z.zone, '{night.settings.timezone}')"
+    once = "(SELECT * FROM raw.statement ANTI JOIN duplicated USING (statement_id) UNION ALL FROM first_of_duplicated)"
     kinds = "CASE WHEN a.is_assessment THEN 'assessment' ELSE coalesce(k.activity_kind, k2.activity_kind, 'other') END"
     return f"""
         SELECT s.statement_id, s.identity_id, l.learner_id, coalesce(p.course_id, o.course_id) AS course_id,
                s.registration, coalesce(v.verb_kind, 'other') AS verb_kind, {kinds} AS activity_kind,
                coalesce(a.strand, sv.strand) AS given_strand, s.object_iri, s.scaled_score, s.event_count,
                s.duration_seconds, s.happened_at, s.known_at,
-               {epoch_day("s.happened_at", "coalesce(z.zone, 'UTC')")} AS epoch_day,
-               {epoch_day("greatest(s.known_at, s.happened_at)", "coalesce(z.zone, 'UTC')")} AS known_epoch_day,
-               CAST(epoch({local("s.happened_at", "coalesce(z.zone, 'UTC')")}) % 86400 AS BIGINT) AS first_second
-        FROM (
-            SELECT * FROM raw.statement ANTI JOIN duplicated USING (statement_id)
-            UNION ALL
-            SELECT * FROM raw.statement SEMI JOIN duplicated USING (statement_id)
-            QUALIFY row_number() OVER (PARTITION BY statement_id ORDER BY known_at, content_hash, file_hash) = 1
-        ) AS s
+               {epoch_day("s.happened_at", zoned)} AS epoch_day,
+               {epoch_day("greatest(s.known_at, s.happened_at)", zoned)} AS known_epoch_day,
+               CAST(epoch({local("s.happened_at", zoned)}) % 86400 AS BIGINT) AS first_second
+        FROM {once} AS s
         LEFT JOIN core.identity_link AS l USING (identity_id)
         LEFT JOIN zone_of AS z USING (learner_id)
         LEFT JOIN verb_kind_of AS v ON v.term = s.verb_iri
@@ -115,7 +118,7 @@ def _placed(night: Night) -> str:
         LEFT JOIN course_of AS o ON o.iri = s.object_iri
         WHERE s.known_at < {before} AND s.happened_at < {before} AND s.voids_statement_id IS NULL
           AND s.statement_id NOT IN (
-              SELECT voids_statement_id FROM raw.statement
+              SELECT voids_statement_id FROM {once}
               WHERE voids_statement_id IS NOT NULL AND known_at < {before})
     """
 
@@ -137,25 +140,30 @@ def _attributed() -> str:
             LEFT JOIN enrolled AS r ON r.enrolment_id = p.registration AND r.learner_id = p.learner_id
             LEFT JOIN one ON one.learner_id = p.learner_id AND one.course_id = p.course_id
         ),
-        in_course AS (
-            SELECT s.* EXCLUDE (enrolment_id, attribution), e.enrolment_id,
-                   CASE WHEN e.enrolment_id IS NULL THEN 'outside' ELSE 'ambiguous' END AS attribution
-            FROM (SELECT * FROM sure WHERE enrolment_id IS NULL AND course_id IS NOT NULL) AS s
-            ASOF LEFT JOIN enrolled AS e
-              ON e.learner_id = s.learner_id AND e.course_id = s.course_id AND s.epoch_day >= e.enrolled_day
+        -- Days are few where statements are many, so what fits is looked for once a learner's day.
+        fitting AS (
+            SELECT d.learner_id, d.course_id, d.epoch_day,
+                   max_by(struct_pack(id := e.enrolment_id, course := e.course_id),
+                          struct_pack(day := e.enrolled_day, id := e.enrolment_id)) AS found
+            FROM (SELECT DISTINCT learner_id, course_id, epoch_day FROM sure WHERE enrolment_id IS NULL) AS d
+            JOIN enrolled AS e ON e.learner_id = d.learner_id AND e.enrolled_day <= d.epoch_day
+             AND (e.course_id = d.course_id OR (d.course_id IS NULL AND d.epoch_day <= e.last_day))
+            GROUP BY ALL
         ),
-        no_course AS (
-            SELECT s.* EXCLUDE (enrolment_id, attribution, course_id), e.course_id,
-                   CASE WHEN s.epoch_day <= e.last_day THEN e.enrolment_id END AS enrolment_id,
-                   CASE WHEN s.epoch_day <= e.last_day THEN 'most_recent' ELSE 'outside' END AS attribution
-            FROM (SELECT * FROM sure WHERE enrolment_id IS NULL AND course_id IS NULL) AS s
-            ASOF LEFT JOIN enrolled AS e ON e.learner_id = s.learner_id AND s.epoch_day >= e.enrolled_day
+        unsure AS (
+            SELECT s.* EXCLUDE (enrolment_id, attribution, course_id),
+                   coalesce(s.course_id, f.found.course) AS course_id, f.found.id AS enrolment_id,
+                   CASE WHEN f.found IS NULL THEN 'outside'
+                        WHEN s.course_id IS NULL THEN 'most_recent' ELSE 'ambiguous' END AS attribution
+            FROM (SELECT * FROM sure WHERE enrolment_id IS NULL) AS s
+            LEFT JOIN fitting AS f
+              ON f.learner_id = s.learner_id AND f.epoch_day = s.epoch_day
+             AND f.course_id IS NOT DISTINCT FROM s.course_id
         )
         SELECT {names}, enrolment_id, attribution, coalesce(given_strand, k.strand, 'formal') AS strand
         FROM (
             FROM sure WHERE enrolment_id IS NOT NULL
-            UNION ALL BY NAME FROM in_course
-            UNION ALL BY NAME FROM no_course
+            UNION ALL BY NAME FROM unsure
         )
         LEFT JOIN strand_of_kind AS k ON k.term = activity_kind
     """

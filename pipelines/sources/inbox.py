@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -30,6 +33,10 @@ from pipelines.warehouse import Warehouse
 
 STATEMENT_SUFFIXES = (".json", ".ndjson", ".json.gz", ".ndjson.gz", ".json.zst", ".ndjson.zst")
 TABLE_SUFFIXES = (".csv", ".ndjson", ".parquet")
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_GOES_ON = (b"{", b"[", b",", b":")
+_DAMAGE = (OSError, EOFError, zlib.error, pa.ArrowInvalid)
 
 # When a row could be known for want of recorded_at: the event's own time. Reference data and plans were always
 # known; an enrolment's own row is known from its first day, its end from its own day (`pipelines.core`).
@@ -59,6 +66,16 @@ _REFERENCES = {
     "mentoring_match": (("programme_id", "programme", "unknown_programme"),),
 }
 
+
+# The days that every reader of the marts can say; the database knows more, "infinity" among them.
+_FIRST_DAY, _LAST_DAY = "0001-01-01", "9999-12-31"
+
+# The number of a line of NDJSON, beside columns that the file names.
+_LINE = "#"
+_CSV_OPTIONS = (
+    "header = true, all_varchar = true, null_padding = false, nullstr = '', auto_detect = true, "
+    "store_rejects = true, rejects_table = 'csv_rejects', rejects_scan = 'csv_scans', rejects_limit = 0"
+)
 
 _LINK_COLUMNS = ("identity_id", "learner_id", "identity_type", "identity_value")
 
@@ -97,75 +114,76 @@ def _open(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return cast("IO[bytes]", gzip.open(path, "rb"))
     if path.suffix == ".zst":
-        return pa.CompressedInputStream(pa.OSFile(str(path), "rb"), "zstd")  # type: ignore[no-any-return]
+        # Arrow's own stream reads no lines.
+        return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path), "rb"), "zstd"))
     return path.open("rb")
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Numbered statements of a file: one a line, or one array, told by content."""
+    """Numbered statements of a file: one a line, one array, or a single one over several lines, told by content."""
     with _open(path) as stream:
-        head = stream.readline()
-        if not head.lstrip().startswith(b"["):
-            yield from statements_of([head])
-            yield from ((number + 1, line) for number, line in statements_of(stream))
+        number, head = 1, stream.readline().removeprefix(_BYTE_ORDER_MARK)
+        while head and not head.strip():
+            number, head = number + 1, stream.readline()
+        is_array = head.lstrip().startswith(b"[")
+        if not is_array and not head.rstrip().endswith(_GOES_ON):
+            yield from statements_of(chain([head], stream), start=number)
             return
         content = head + stream.read()
     try:
         parsed = orjson.loads(content)
     except orjson.JSONDecodeError:
-        yield 1, content[:10_000]
+        # Either a broken array, or lines of which the first is broken.
+        yield from [(number, content[:10_000])] if is_array else statements_of(io.BytesIO(content), start=number)
         return
-    yield from ((number, orjson.dumps(item)) for number, item in enumerate(parsed, start=1))
+    yield from enumerate(map(_one_line, parsed if is_array else [parsed]), start=1)
+
+
+def _one_line(parsed: object) -> bytes:
+    try:
+        return orjson.dumps(parsed)
+    except orjson.JSONEncodeError:
+        return b"(nested too deep to be written on one line)"
 
 
 def take_statements(files: list[InboxFile], warehouse: Warehouse, pseudonyms: Pseudonyms, record: Recorder) -> None:
     """Take statement files in, each in one transaction: rows, identities, quarantine and the file's own row."""
     for file in files:
+        place = ("inbox", file.path.name, file.content_hash)
         warehouse.execute("BEGIN")
         rows = refused = 0
-        try:
-            for batch in take(lines_of(file.path), pseudonyms):
-                record.statements(batch.frame(), source_name="inbox", content_hash=file.content_hash)
-                record.identities(batch.identities)
-                record.faults(
-                    [
-                        FaultRow(
-                            "statement",
-                            fault.line_number,
-                            None,
-                            fault.reason,
-                            fault.requirement_id,
-                            _statement_detail(fault.reason, fault.requirement_id),
-                            fault.raw_text,
-                        )
-                        for fault in batch.faults
-                    ],
-                    "inbox",
-                    file.path.name,
-                    file.content_hash,
-                )
-                rows, refused = rows + len(batch.rows), refused + len(batch.faults)
-        except (OSError, EOFError, pa.ArrowInvalid):
-            # The rows before the damage stay: nothing is lost, and the mended file has another hash.
+        damage: list[FaultRow] = []
+        for batch in take(_until_damage(lines_of(file.path), damage), pseudonyms):
+            record.statements(batch.frame(), source_name="inbox", content_hash=file.content_hash)
+            record.identities(batch.identities)
             record.faults(
                 [
                     FaultRow(
                         "statement",
+                        fault.line_number,
                         None,
-                        None,
-                        "file_damaged",
-                        None,
-                        "the file ends or breaks in the middle; deliver it again",
-                        "",
+                        fault.reason,
+                        fault.requirement_id,
+                        _statement_detail(fault.reason, fault.requirement_id),
+                        fault.raw_text,
                     )
+                    for fault in batch.faults
                 ],
-                "inbox",
-                file.path.name,
-                file.content_hash,
+                *place,
             )
-            refused += 1
-        record.file(file.content_hash, file.path.name, "statement", rows, refused)
+            rows, refused = rows + len(batch.rows), refused + len(batch.faults)
+        record.faults(damage, *place)
+        record.file(file.content_hash, file.path.name, "statement", rows, refused + len(damage))
         warehouse.execute("COMMIT")
+
+
+def _until_damage(lines: Iterator[tuple[int, bytes]], damage: list[FaultRow]) -> Iterator[tuple[int, bytes]]:
+    """The lines before a file breaks; those rows stay, since nothing is lost and the mended file has another hash."""
+    try:
+        yield from lines
+    except _DAMAGE:
+        detail = "the file ends or breaks in the middle; deliver it again"
+        damage.append(FaultRow("statement", None, None, "file_damaged", None, detail, ""))
 
 
 def _statement_detail(reason: str, requirement: str | None) -> str:
@@ -177,90 +195,115 @@ def take_table(
     table: str, files: list[InboxFile], warehouse: Warehouse, pseudonyms: Pseudonyms, record: Recorder
 ) -> None:
     """Take one input table's files in, each in one transaction."""
+    contract = INPUTS[table]
     for file in files:
+        place = ("inbox", file.path.name, file.content_hash)
+        # Read before the transaction begins: a file that cannot be read would abort it.
+        faults = _read(contract, file.path, warehouse, record)
+        is_readable = all(fault.line_number is not None for fault in faults)
         warehouse.execute("BEGIN")
-        rows, refused = _take_table_file(INPUTS[table], file, warehouse, pseudonyms, record)
-        record.file(file.content_hash, file.path.name, table, rows, refused)
+        record.faults(faults, *place)
+        rows, refused = _take_rows(contract, file, warehouse, pseudonyms, record) if is_readable else (0, 0)
+        record.file(file.content_hash, file.path.name, table, rows, len(faults) + refused)
         warehouse.execute("COMMIT")
 
 
-def _reader(path: Path) -> str:
+def _read(contract: Table, path: Path, warehouse: Warehouse, record: Recorder) -> list[FaultRow]:
+    """Read a file into the temporary table `incoming`, every value as text; returns what of it is no row.
+
+    A fault without a line number is the whole file's.
+    """
+    faults: list[FaultRow] = []
     quoted = str(path).replace("'", "''")
-    if path.suffix == ".csv":
-        return (
-            f"read_csv('{quoted}', header = true, all_varchar = true, null_padding = false, nullstr = '', "
-            "auto_detect = true, store_rejects = true, rejects_table = 'csv_rejects', rejects_scan = 'csv_scans', "
-            "rejects_limit = 10000)"
-        )
-    if path.suffix == ".parquet":
-        return f"read_parquet('{quoted}')"
-    return f"read_json('{quoted}', format = 'newline_delimited', ignore_errors = true)"
-
-
-def _take_table_file(
-    contract: Table, file: InboxFile, warehouse: Warehouse, pseudonyms: Pseudonyms, record: Recorder
-) -> tuple[int, int]:
-    place = ("inbox", file.path.name, file.content_hash)
-
-    def refuse_whole(reason: str, column: str | None, detail: str) -> tuple[int, int]:
-        record.faults([FaultRow(contract.name, None, column, reason, None, detail, "")], *place)
-        return 0, 1
-
-    warehouse.execute("DROP TABLE IF EXISTS csv_rejects; DROP TABLE IF EXISTS csv_scans")
+    if path.suffix == ".ndjson":
+        frame, faults = _json_rows(contract, path)
+        warehouse.con.register("handrail_incoming", frame)
+        relation, line_number = "handrail_incoming", f'"{_LINE}"'
+    elif path.suffix == ".parquet":
+        relation, line_number = f"read_parquet('{quoted}')", "row_number() OVER ()"
+    else:
+        # Line 1 is the header of a CSV; other formats count rows from 1.
+        relation, line_number = f"read_csv('{quoted}', {_CSV_OPTIONS})", "row_number() OVER () + 1"
     try:
-        described = warehouse.rows(f"DESCRIBE SELECT * FROM {_reader(file.path)}")
-    except (duckdb.Error, UnicodeDecodeError):
-        return refuse_whole(
-            "file_unreadable", None, f"{contract.name}: the file cannot be read; check its format and encoding"
+        warehouse.execute("DROP TABLE IF EXISTS csv_rejects; DROP TABLE IF EXISTS csv_scans")
+        names = [str(row[0]) for row in warehouse.rows(f"DESCRIBE SELECT * FROM {relation}") if row[0] != _LINE]
+        missing = [name for name in contract.required_names if name not in names]
+        if missing:
+            detail = f"{contract.name}: the file has no column {missing[0]!r}; it has {', '.join(names)}"
+            return [*faults, FaultRow(contract.name, None, missing[0], "missing_column", None, detail, "")]
+        texts = ", ".join(
+            f'nullif(trim(CAST("{name}" AS VARCHAR)), \'\') AS "{name}"'
+            if name in names
+            else f'CAST(NULL AS VARCHAR) AS "{name}"'
+            for name in contract.column_names
         )
-    names = [str(row[0]) for row in described]
-    missing = [name for name in contract.required_names if name not in names]
-    if missing:
-        detail = f"{contract.name}: the file has no column {missing[0]!r}; it has {', '.join(names)}"
-        return refuse_whole("missing_column", missing[0], detail)
+        warehouse.execute(
+            f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {line_number} AS line_number, {texts} FROM {relation}"
+        )
+    except (duckdb.Error, UnicodeDecodeError):
+        detail = f"{contract.name}: the file cannot be read; check its format and encoding"
+        return [FaultRow(contract.name, None, None, "file_unreadable", None, detail, "")]
+    finally:
+        warehouse.con.unregister("handrail_incoming")
     for name in names:
         if name not in contract.column_names:
-            record.note_unknown_column(contract.name, file.path.name, name)
-    kept = [column for column in contract.columns if column.name in names]
-    texts = ", ".join(f'nullif(trim(CAST("{column.name}" AS VARCHAR)), \'\') AS "{column.name}"' for column in kept)
-    absent = "".join(
-        f', CAST(NULL AS VARCHAR) AS "{column.name}"' for column in contract.columns if column.name not in names
-    )
-    # Line 1 is the header of a CSV; other formats count rows from 1.
-    first_line = 2 if file.path.suffix == ".csv" else 1
-    warehouse.execute(
-        f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT row_number() OVER () + {first_line - 1} AS line_number, "
-        f"{texts}{absent} FROM {_reader(file.path)}"
-    )
-    refused = _refuse_rejected_lines(contract, place, warehouse, record)
-    refused += _refuse_bad_rows(contract, place, warehouse, record)
-    _pseudonymise(contract, warehouse, pseudonyms)
-    rows = _keep(contract, file, warehouse)
-    return rows, refused
+            record.note_unknown_column(contract.name, path.name, name)
+    return faults + _rejected_lines(contract, warehouse)
 
 
-def _refuse_rejected_lines(contract: Table, place: tuple[str, str, str], warehouse: Warehouse, record: Recorder) -> int:
+def _json_rows(contract: Table, path: Path) -> tuple[pl.DataFrame, list[FaultRow]]:
+    """The objects of an NDJSON file, one a row, every value as text; and the lines that are no object."""
+    rows: list[dict[str, object]] = []
+    faults = []
+    with path.open("rb") as stream:
+        for number, line in statements_of(stream):
+            try:
+                given = orjson.loads(line.removeprefix(_BYTE_ORDER_MARK))
+                rows.append({name: _as_text(value) for name, value in given.items()} | {_LINE: number})
+            except (orjson.JSONDecodeError, orjson.JSONEncodeError, AttributeError):
+                detail = f"{contract.name}: the line is no JSON object"
+                text = line.decode("utf-8", "replace").rstrip()
+                faults.append(FaultRow(contract.name, number, None, "broken_line", None, detail, text))
+    names = dict.fromkeys(name for row in rows for name in row) or dict.fromkeys(contract.column_names)
+    return pl.DataFrame(rows, schema={**dict.fromkeys(names, pl.String), _LINE: pl.Int64}), faults
+
+
+def _as_text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _rejected_lines(contract: Table, warehouse: Warehouse) -> list[FaultRow]:
+    """The lines of a CSV that do not have its columns; rows after them are numbered as the file's lines are."""
     if not warehouse.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'csv_rejects'"):
-        return 0
+        return []
+    warehouse.execute(
+        "UPDATE incoming SET line_number = line_number + (SELECT count(*) FROM ("
+        "SELECT line - row_number() OVER (ORDER BY line) AS rows_before FROM (SELECT DISTINCT line FROM csv_rejects)) "
+        "WHERE rows_before < line_number)"
+    )
     rejected = warehouse.rows(
-        "SELECT DISTINCT line, CAST(error_type AS VARCHAR), csv_line FROM csv_rejects ORDER BY line"
+        "SELECT line, min(CAST(error_type AS VARCHAR)), min(csv_line) FROM csv_rejects GROUP BY line ORDER BY line"
     )
-    record.faults(
-        [
-            FaultRow(
-                contract.name,
-                int(line),
-                None,
-                "broken_line",
-                None,
-                f"{contract.name}: the line does not have the header's columns ({str(kind).lower()})",
-                str(text),
-            )
-            for line, kind, text in rejected
-        ],
-        *place,
-    )
-    return len(rejected)
+    return [
+        FaultRow(
+            contract.name,
+            int(line),
+            None,
+            "broken_line",
+            None,
+            f"{contract.name}: the line does not have the header's columns ({str(kind).lower()})",
+            str(text),
+        )
+        for line, kind, text in rejected
+    ]
+
+
+def _take_rows(
+    contract: Table, file: InboxFile, warehouse: Warehouse, pseudonyms: Pseudonyms, record: Recorder
+) -> tuple[int, int]:
+    refused = _refuse_bad_rows(contract, ("inbox", file.path.name, file.content_hash), warehouse, record)
+    _pseudonymise(contract, warehouse, pseudonyms)
+    return _keep(contract, file, warehouse), refused
 
 
 def _fault_of(column: Column) -> list[tuple[str, str]]:
@@ -270,11 +313,17 @@ def _fault_of(column: Column) -> list[tuple[str, str]]:
     if column.is_required:
         faults.append(("missing_value", f"{name} IS NULL"))
     kind = column.field.kind
+    typed = f"TRY_CAST({name} AS {_input_type(column)})"
+    if kind is Kind.INTEGER:
+        # A cast alone would round 3.7 to 4.
+        typed = f"CASE WHEN TRY_CAST({name} AS DOUBLE) = {typed} THEN {typed} END"
     if kind is not Kind.TEXT:
-        faults.append((f"not_{kind}", f"{name} IS NOT NULL AND TRY_CAST({name} AS {_input_type(column)}) IS NULL"))
+        faults.append((f"not_{kind}", f"{name} IS NOT NULL AND {typed} IS NULL"))
     if column.field.values:
         values = ", ".join(f"'{value}'" for value in column.field.values)
         faults.append(("unknown_value", f"{name} NOT IN ({values})"))
+    if kind in {Kind.DATE, Kind.INSTANT}:
+        faults.append(("out_of_range", f"{typed} NOT BETWEEN '{_FIRST_DAY}' AND '{_LAST_DAY}'"))
     limits = []
     if kind in {Kind.INTEGER, Kind.NUMBER}:
         cast = f"TRY_CAST({name} AS DOUBLE)"
@@ -306,6 +355,8 @@ def _refuse_bad_rows(contract: Table, place: tuple[str, str, str], warehouse: Wa
     if "timezone" in contract.column_names:
         known = "(SELECT name FROM pg_timezone_names())"
         cases.append(("timezone", "unknown_timezone", f"timezone IS NOT NULL AND timezone NOT IN {known}"))
+    if contract.name == "enrolment":
+        cases.append(("course_id", "no_course", "course_id IS NULL AND programme_id IS NULL"))
     if contract.name == "mentoring_session":
         cases.append(("held_at", "no_time", "held_at IS NULL AND scheduled_at IS NULL"))
     if contract.name in {"mentoring_session", "mentoring_message"}:
@@ -326,13 +377,16 @@ def _refuse_bad_rows(contract: Table, place: tuple[str, str, str], warehouse: Wa
 
 def _row_detail(contract: Table, column_name: str, reason: str) -> str:
     column = contract.column(column_name)
+    is_day = column.field.kind in {Kind.DATE, Kind.INSTANT}
+    limits = (_FIRST_DAY, _LAST_DAY) if is_day else (column.field.minimum, column.field.maximum)
     wanted = {
         "unknown_value": f"one of {', '.join(column.field.values)}",
         "missing_value": "a value",
-        "out_of_range": f"a number from {column.field.minimum} to {column.field.maximum}",
+        "out_of_range": f"a {column.field.kind} from {limits[0]} to {limits[1]}",
         "unknown_timezone": "an IANA time zone such as Europe/Lisbon",
         "unknown_course": "a course_id that the table course has",
         "unknown_programme": "a programme_id that the table programme has",
+        "no_course": "course_id, or programme_id where there is mentoring only",
         "no_time": "held_at or scheduled_at",
         "no_pair": "match_id, or mentor_key and learner_key",
     }.get(reason, f"a value of type {column.field.kind}")
@@ -346,14 +400,25 @@ def _pseudonymise(contract: Table, warehouse: Warehouse, pseudonyms: Pseudonyms)
         warehouse.execute("CREATE OR REPLACE TEMP TABLE person_map (key VARCHAR, person_id VARCHAR)")
         return
     union = " UNION ".join(
-        f'SELECT "{name}" AS key FROM judged WHERE fault IS NULL AND "{name}" IS NOT NULL' for name in keys
+        f'SELECT DISTINCT "{name}" AS key FROM judged WHERE fault IS NULL AND "{name}" IS NOT NULL' for name in keys
     )
     found = [str(row[0]) for row in warehouse.rows(union)]
     _load_map(warehouse, "person_map", [(key, pseudonyms.person(key)) for key in found])
     if contract.name in {"learner", "mentor"}:
         _remember_persons(contract.name, warehouse)
+    if contract.name == "enrolment":
+        _remember_keys(warehouse)
     if contract.name == "learner_identity":
         _link_identities(warehouse, pseudonyms)
+
+
+def _remember_keys(warehouse: Warehouse) -> None:
+    """Without a learner table the enrolment's keys are all that statements can be linked by."""
+    warehouse.write_identities(
+        "INSERT INTO identity.main.person SELECT person_id, key, NULL, NULL FROM incoming "
+        "WHERE person_id NOT IN (SELECT person_id FROM identity.main.person)",
+        warehouse.frame("FROM person_map"),
+    )
 
 
 def _remember_persons(table: str, warehouse: Warehouse) -> None:

@@ -70,8 +70,8 @@ def fingerprint(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def take(folder: Path, warehouse: Warehouse, pseudonyms: Pseudonyms, record: Recorder) -> None:
-    """Take all seven tables in, once by content, in one transaction.
+def check_folder(folder: Path) -> None:
+    """Make sure that all seven tables are there.
 
     Raises:
         BadInputError: a file is missing.
@@ -80,6 +80,15 @@ def take(folder: Path, warehouse: Warehouse, pseudonyms: Pseudonyms, record: Rec
         if not (folder / f"{name}.parquet").exists():
             message = f"{name}.parquet is not in the folder; the Open University data has {', '.join(TABLES)}"
             raise BadInputError(message)
+
+
+def take(folder: Path, warehouse: Warehouse, pseudonyms: Pseudonyms, record: Recorder) -> None:
+    """Take all seven tables in, once by content, in one transaction.
+
+    Raises:
+        BadInputError: a file is missing.
+    """
+    check_folder(folder)
     content_hash = fingerprint(folder)
     if record.is_taken(content_hash, "statement"):
         return

@@ -90,12 +90,17 @@ class Recorder:
 
     def faults(self, faults: Sequence[FaultRow], source_name: str, file_name: str, content_hash: str) -> None:
         """Put refused rows into quarantine; the fault's id makes a second delivery of the same row one fault."""
-        if not faults:
-            return
         rows = []
+        known = {
+            row[0]
+            for row in self.warehouse.rows("SELECT fault_id FROM raw.quarantine WHERE file_hash = ?", [content_hash])
+        }
         for fault in faults:
             text = f"{content_hash}|{fault.table_name}|{fault.line_number}|{fault.column_name}|{fault.reason}"
             fault_id = hashlib.sha256(text.encode()).hexdigest()[:32]
+            if fault_id in known:
+                continue
+            known.add(fault_id)
             rows.append(
                 (
                     fault_id,
@@ -112,6 +117,8 @@ class Recorder:
                 )
             )
             self.refused[f"{fault.table_name}: {fault.reason}"] += 1
+        if not rows:
+            return
         frame = pl.DataFrame(rows, schema=_FAULT_SCHEMA, orient="row")
         self.warehouse.write_identities(
             "INSERT INTO identity.sealed.quarantine SELECT fault_id, file_name, raw_text FROM incoming "

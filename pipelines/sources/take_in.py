@@ -22,10 +22,11 @@ def take_in(night: Night, tables: Sequence[str]) -> Mapping[str, int]:
     if night.settings.source == "oulad":
         oulad.take(night.data, night.warehouse, night.pseudonyms, record)
     else:
-        found = inbox.scan(night.data, tables)
+        # One content is taken once a table, whatever its files are called; the first name stands.
+        once = {(file.table, file.content_hash): file for file in reversed(inbox.scan(night.data, tables))}
         new = [
             file
-            for file in found
+            for file in reversed(once.values())
             if not record.is_taken(file.content_hash, "statement" if file.table == "xapi" else file.table)
         ]
         for table in tables:

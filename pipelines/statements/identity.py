@@ -20,13 +20,17 @@ from data_contracts.errors import PermanentError
 _KEY_BYTES = 32
 
 
-def load_key(file: Path) -> bytes:
+def load_key(file: Path, *, has_identities: bool) -> bytes:
     """Read the pseudonym key, making one (0600) on the first run.
 
     Raises:
-        PermanentError: the file is there but is no key, so that nobody goes on under another pseudonym.
+        PermanentError: the file is there but is no key, or is gone although identities were pseudonymised with it:
+            nobody goes on under other pseudonyms.
     """
     if not file.exists():
+        if has_identities:
+            message = f"{file.name} is gone, but the identity store holds identities made with it; restore its backup"
+            raise PermanentError(message)
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as stream:
             stream.write(secrets.token_hex(_KEY_BYTES))

@@ -82,9 +82,9 @@ class Batch:
         return pl.DataFrame(self.rows, schema=_SCHEMA, orient="row")
 
 
-def statements_of(content: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Number the lines from 1 and leave blank ones out."""
-    for number, line in enumerate(content, start=1):
+def statements_of(content: Iterable[bytes], *, start: int = 1) -> Iterator[tuple[int, bytes]]:
+    """Number the lines and leave blank ones out."""
+    for number, line in enumerate(content, start=start):
         if line.strip():
             yield number, line
 

@@ -1,0 +1,343 @@
+"""A tour of the published marts: alerts, the model behind them, the learning mix, and what programmes returned.
+
+Reads the marts of the home in HANDRAIL_HOME (else ./var), read-only, and nothing else:
+
+    marimo edit notebooks/tour.py
+    marimo run notebooks/tour.py
+    python notebooks/tour.py
+
+Belongs here: a first look that an analyst can copy from. Does not belong here: anything that writes, any table
+that is not published, any name of a person.
+"""
+
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Handrail: a tour of the marts")
+
+
+@app.cell
+def _():
+    import os
+    from pathlib import Path
+
+    import duckdb
+    import marimo as mo
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams.update(
+        {
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlelocation": "left",
+            "figure.constrained_layout.use": True,
+            "legend.frameon": False,
+        }
+    )
+    LEVELS = {"methodological": "#0072B2", "educational": "#E69F00", "social": "#009E73", "technical": "#CC79A7"}
+    STRANDS = {"formal": "#56B4E9", "social": "#009E73", "experiential": "#E69F00"}
+    ESTIMATORS = {
+        "model": "LightGBM, calibrated",
+        "logistic_regression": "logistic regression",
+        "inactive_7d_rule": "no activity for 7 days",
+    }
+    return ESTIMATORS, Figure, LEVELS, Path, STRANDS, duckdb, mo, os
+
+
+@app.cell
+def _(Path, duckdb, os):
+    marts_file = Path(os.environ.get("HANDRAIL_HOME") or "var") / "marts.duckdb"
+    if not marts_file.exists():
+        message = f"there is no {marts_file}: set HANDRAIL_HOME to a home, and publish there with `handrail run`"
+        raise SystemExit(message)
+
+    def frame(sql):
+        """Rows of a query as a data frame; opened and closed at once, since each night swaps the file."""
+        with duckdb.connect(str(marts_file), read_only=True) as marts:
+            return marts.execute(sql).df()
+
+    return (frame,)
+
+
+@app.cell
+def _(frame, mo):
+    publication = frame("""
+        SELECT publication_id, observed_at, model_id,
+               (SELECT count(DISTINCT learner_id) FROM learner_risk) AS active_learners,
+               (SELECT count(*) FROM learner_risk) AS active_enrolments
+        FROM publication
+    """).iloc[0]
+    has_model = isinstance(publication.model_id, str)
+    mo.md(f"""
+    # A tour of the marts
+
+    Publication **{publication.publication_id}**, as of {publication.observed_at:%Y-%m-%d %H:%M} UTC:
+    {publication.active_learners:,} learners are active in {publication.active_enrolments:,} enrolments.
+    {
+        f"Risk comes from model {publication.model_id}."
+        if has_model
+        else "There is too little history for a model, so alerts come from rules alone and probabilities are missing."
+    }
+
+    Persons are pseudonyms. Nothing here is for the appraisal, pay, selection or discipline of anybody.
+    """)
+    return
+
+
+@app.cell
+def _(frame, mo):
+    alerts = frame("""
+        SELECT coalesce(left(mentor_id, 8), CASE WHEN is_served THEN 'coordinator' ELSE 'nobody' END) AS who,
+               level, is_served, coalesce(unserved_reason, '') AS unserved_reason, count(*) AS alerts,
+               sum(expected_minutes) AS minutes
+        FROM learner_alerts WHERE state <> 'resolved'
+        GROUP BY ALL ORDER BY alerts DESC, who, level
+    """)
+    _served = int(alerts.alerts[alerts.is_served].sum())
+    mo.md(f"""
+    ## Alerts by level and mentor
+
+    {int(alerts.alerts.sum()):,} alerts are open, and {_served:,} of them have somebody with the minutes. The level says what
+    kind of help is likely to be needed. "Nobody" is not idle mentors: it is what does not fit into the week.
+    """)
+    return (alerts,)
+
+
+@app.cell
+def _(Figure, LEVELS, alerts, mo):
+    mo.stop(alerts.empty, mo.md("*There are no open alerts.*"))
+
+    def _bars(ax, counts, title):
+        counts = counts.loc[counts.sum(axis=1).sort_values().index]
+        left = 0
+        for _level in LEVELS:
+            if _level in counts:
+                ax.barh(counts.index, counts[_level], left=left, color=LEVELS[_level], label=_level)
+                left = counts[_level] + left
+        ax.set_title(title)
+        ax.set_xlabel("alerts")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+
+    _whom = alerts.assign(reason=alerts.unserved_reason.str.replace("_", " "))
+    _served = _whom[_whom.is_served].pivot_table(
+        index="who", columns="level", values="alerts", aggfunc="sum", fill_value=0
+    )
+    _waiting = _whom[~_whom.is_served].pivot_table(
+        index="reason", columns="level", values="alerts", aggfunc="sum", fill_value=0
+    )
+    _panels = [
+        (_counts, _title)
+        for _counts, _title in ((_served, "served by"), (_waiting, "not served, because"))
+        if len(_counts)
+    ]
+    alerts_figure = Figure(figsize=(8, 1.5 + 0.22 * sum(len(_counts) for _counts, _ in _panels)))
+    _axes = alerts_figure.subplots(
+        len(_panels), 1, squeeze=False, gridspec_kw={"height_ratios": [len(_counts) + 1 for _counts, _ in _panels]}
+    )[:, 0]
+    for _ax, (_counts, _title) in zip(_axes, _panels, strict=True):
+        _bars(_ax, _counts, _title)
+    _axes[0].legend(title="level", loc="lower right")
+    alerts_figure
+    return (alerts_figure,)
+
+
+@app.cell
+def _(frame, mo):
+    first_alerts = frame("""
+        SELECT left(a.learner_id, 8) AS learner, p.name AS programme, left(a.mentor_id, 8) AS mentor,
+               round(100 * a.abandonment_probability_28d) AS percent_in_28_days, a.level, a.channel,
+               a.expected_minutes AS minutes, a.reason_1_text AS first_reason, a.next_step
+        FROM learner_alerts AS a JOIN dim_programme AS p USING (programme_id)
+        WHERE a.is_served AND a.state <> 'resolved'
+        ORDER BY a.abandonment_probability_28d DESC NULLS LAST, a.alert_id LIMIT 10
+    """)
+    unserved = frame("""
+        SELECT p.name AS programme, u.week_starts_on, u.unserved_alerts_count, u.expected_loss,
+               u.served_by_one_more_hour_count, u.loss_served_by_one_more_hour
+        FROM unserved_risk AS u JOIN dim_programme AS p USING (programme_id)
+        QUALIFY u.week_starts_on = max(u.week_starts_on) OVER (PARTITION BY u.programme_id) ORDER BY programme
+    """)
+    mo.vstack([first_alerts, mo.md("What nobody has minutes for, and what one more hour would reach:"), unserved])
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## How good the predictions were
+
+    Out of sample, on the latest fold whose outcome is known, beside the two things one would use without a model.
+    Bars are 95 % intervals that count learners' enrolments, not rows. An AUC of 0.5 is chance.
+    """)
+    return
+
+
+@app.cell
+def _(ESTIMATORS, Figure, frame, mo):
+    quality = frame("""
+        SELECT estimator, metric_name, metric_value, metric_low, metric_high, n_count, n_events_count
+        FROM model_quality WHERE horizon = '28d' AND slice_kind = 'all' AND metric_value IS NOT NULL
+    """)
+    mo.stop(quality.empty, mo.md("*No model yet, so there is nothing to judge.*"))
+
+    def _intervals(ax, metric, title, mark):
+        rows = quality[quality.metric_name == metric].set_index("estimator").reindex(ESTIMATORS).dropna()
+        rows = rows.iloc[::-1]
+        ax.errorbar(
+            rows.metric_value,
+            [ESTIMATORS[name] for name in rows.index],
+            xerr=[rows.metric_value - rows.metric_low, rows.metric_high - rows.metric_value],
+            fmt="o",
+            color="#333333",
+            capsize=3,
+        )
+        ax.axvline(mark, color="#999999", linewidth=1, linestyle=":")
+        ax.set_title(title)
+        ax.margins(y=0.4)
+
+    quality_figure = Figure(figsize=(8, 5))
+    _axes = quality_figure.subplots(3, 1)
+    _base = float(quality[quality.metric_name == "base_rate"].metric_value.iloc[0])
+    _intervals(_axes[0], "roc_auc", "AUC (dotted: chance)", 0.5)
+    _intervals(
+        _axes[1], "precision_at_10_percent", "Share that abandons among the top tenth (dotted: among all)", _base
+    )
+    _intervals(_axes[2], "calibration_slope", "Calibration slope (dotted: probabilities mean what they say)", 1.0)
+    quality_figure
+    return (quality,)
+
+
+@app.cell
+def _(mo, quality):
+    _top = quality[
+        (quality.estimator == "model") & (quality.metric_name == "expected_over_observed_top_10_percent")
+    ].iloc[0]
+    mo.md(f"""
+    Calibration stands in the marts as slope, intercept and the top tenth, not decile by decile. In the top tenth the
+    model expected **{_top.metric_value:.2f}** times the abandonments that came (95 % interval {_top.metric_low:.2f} to
+    {_top.metric_high:.2f}; 1 is right). It was judged on {int(_top.n_count):,} landmarks, of which
+    {int(_top.n_events_count):,} ended in abandonment.
+    """)
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## Learning mix
+
+    Minutes as logged, by strand, against the programme's own target. Read the coverage first: it is the share of active
+    participations with any evidence of the strand, averaged over months. Most learning by doing is never logged, and missing
+    data is not missing learning. The split describes; it weighs no effect.
+    """)
+    return
+
+
+@app.cell
+def _(Figure, STRANDS, frame, mo):
+    mix = frame("""
+        SELECT coalesce(p.name, m.programme_id) AS programme, m.strand, sum(m.minutes) AS minutes,
+               any_value(m.target_share) AS target_share, avg(m.coverage_share) AS coverage_share
+        FROM learning_mix AS m LEFT JOIN dim_programme AS p USING (programme_id)
+        WHERE m.course_id = 'all' GROUP BY ALL ORDER BY programme, m.strand
+    """)
+    _minutes = mix.pivot_table(index="programme", columns="strand", values="minutes", aggfunc="sum")
+    _minutes = _minutes[_minutes.sum(axis=1) > 0]
+    mo.stop(_minutes.empty, mo.md("*No minutes are known: the source gives days or single events only.*"))
+    _shares = _minutes.div(_minutes.sum(axis=1), axis=0).iloc[::-1]
+    _targets = mix.pivot_table(index="programme", columns="strand", values="target_share").reindex(_shares.index)
+    mix_figure = Figure(figsize=(8, 1.5 + 0.8 * len(_shares)))
+    _ax = mix_figure.subplots()
+    _places = range(len(_shares))
+    _left, _target_left = [0.0] * len(_shares), [0.0] * len(_shares)
+    for _strand, _colour in STRANDS.items():
+        _bar = _ax.barh(_places, _shares[_strand], left=_left, height=0.5, color=_colour, label=_strand)
+        _ax.bar_label(_bar, [f"{_part:.0%}" if _part > 0.04 else "" for _part in _shares[_strand]], label_type="center")
+        _left = [_start + _part for _start, _part in zip(_left, _shares[_strand], strict=True)]
+        if _strand in _targets:
+            _target = _targets[_strand].fillna(0)
+            _ax.barh([_place - 0.33 for _place in _places], _target, left=_target_left, height=0.1, color=_colour)
+            _target_left = [_start + _part for _start, _part in zip(_target_left, _target, strict=True)]
+    _ax.set_yticks(_places, _shares.index)
+    _ax.set_xticks([])
+    _ax.spines["bottom"].set_visible(False)
+    _ax.set_title("Measured minutes; the thin bar is the target")
+    mix_figure.legend(loc="outside lower center", ncols=3)
+    mix_figure
+    return (mix,)
+
+
+@app.cell
+def _(mix):
+    coverage = mix.pivot_table(index="programme", columns="strand", values="coverage_share").round(2).reset_index()
+    coverage
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## What programmes returned
+
+    ROI is (benefit - cost) / cost. The benefit is what participants estimated, times the share that they attribute to the
+    programme; the conservative column also multiplies by their confidence. The effect of mentoring itself is not estimated
+    yet, so no figure here says what mentoring changed. Bars are 95 % intervals.
+    """)
+    return
+
+
+@app.cell
+def _(frame):
+    roi = frame("""
+        SELECT coalesce(p.name, r.programme_id) AS programme, r.method, r.isolation, r.cost_amount, r.benefit_amount,
+               r.currency, r.roi_percent, r.roi_low_percent, r.roi_high_percent, r.roi_positive_probability, r.verdict,
+               r.withheld_reason
+        FROM programme_roi AS r LEFT JOIN dim_programme AS p USING (programme_id)
+        WHERE r.course_id = 'all' AND r.strand = 'all' AND r.component = 'programme'
+        ORDER BY programme, r.method DESC, r.isolation
+    """)
+    return (roi,)
+
+
+@app.cell
+def _(Figure, mo, roi):
+    _told = roi[roi.roi_percent.notna()].iloc[::-1]
+    mo.stop(_told.empty, mo.md("*No ROI can be said; the reasons stand below.*"))
+    roi_figure = Figure(figsize=(8, 1.2 + 0.45 * len(_told)))
+    _ax = roi_figure.subplots()
+    _places = range(len(_told))
+    for _method, _colour in (("full", "#0072B2"), ("conservative", "#D55E00")):
+        _chosen = [_place for _place, _name in zip(_places, _told.method, strict=True) if _name == _method]
+        _rows = _told.iloc[_chosen]
+        _ax.errorbar(
+            _rows.roi_percent,
+            _chosen,
+            xerr=[_rows.roi_percent - _rows.roi_low_percent, _rows.roi_high_percent - _rows.roi_percent],
+            fmt="o",
+            color=_colour,
+            capsize=3,
+            label=_method,
+        )
+    _ax.axvline(0, color="#999999", linewidth=1)
+    _ax.set_yticks(_places, [f"{_row.programme} ({_row.verdict.replace('_', ' ')})" for _row in _told.itertuples()])
+    _ax.margins(y=0.1)
+    _ax.set_xlabel("ROI, percent")
+    roi_figure.legend(loc="outside lower center", ncols=2)
+    roi_figure
+    return
+
+
+@app.cell
+def _(mo, roi):
+    withheld = (
+        roi.loc[roi.roi_percent.isna(), ["programme", "isolation", "verdict", "withheld_reason"]]
+        .drop_duplicates()
+        .reset_index(drop=True)
+    )
+    mo.vstack([mo.md("What is withheld, and why:"), withheld])
+    return
+
+
+if __name__ == "__main__":
+    app.run()

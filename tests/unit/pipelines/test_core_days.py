@@ -1,0 +1,125 @@
+"""Statements made compact, and assessed work, as the warehouse feeds them to the features' own functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from pipelines.core.days import build_days, build_submissions
+
+QUIZ = "https://lms.test/quiz"
+
+
+def epoch(text):
+    return (date.fromisoformat(text) - date(1970, 1, 1)).days
+
+
+def state(house, statement_id, clock, **values):
+    """A statement of enrolment e1 on 1 March 2024, placed and attributed already."""
+    hour, minute = (int(part) for part in clock.split(":"))
+    given = {
+        "learner_id": "ana",
+        "enrolment_id": "e1",
+        "strand": "formal",
+        "activity_kind": "page",
+        "verb_kind": "engaged",
+        "object_iri": "https://lms.test/page",
+        "event_count": 1,
+        "happened_at": f"2024-03-01 {clock}:00",
+        "first_second": hour * 3600 + minute * 60,
+        "epoch_day": epoch("2024-03-01"),
+        "known_epoch_day": epoch("2024-03-01"),
+    }
+    house.add("core.statement", statement_id=statement_id, **(given | values))
+
+
+def test_a_day_has_its_events_minutes_and_times(house):
+    for number, clock in enumerate(["10:00", "10:20", "11:00", "11:30"]):
+        state(
+            house,
+            f"s{number}",
+            clock,
+            object_iri=f"https://lms.test/{number % 2}",
+            scaled_score=0.5 if number else None,
+        )
+    # Gaps of 20 and 30 minutes count, the one of 40 ends the session: 50 minutes.
+    assert build_days(house.night) == 1
+    assert house.rows(
+        "SELECT enrolment_id, epoch_day, events_count, minutes, distinct_activities_count, scored_count, first_second, "
+        "last_second FROM core.enrolment_day"
+    ) == [("e1", epoch("2024-03-01"), 4, 50.0, 2, 3, 36_000, 41_400)]
+
+
+def test_the_gap_that_ends_a_session_is_the_operators(house):
+    state(house, "s1", "10:00")
+    state(house, "s2", "10:40")
+    settings = house.night.settings.model_copy(update={"session_gap_minutes": 45})
+    build_days(replace(house.night, settings=settings))
+    assert house.rows("SELECT minutes FROM core.enrolment_day") == [(40.0,)]
+
+
+def test_a_source_that_knows_days_alone_gives_no_minutes(house):
+    for number in range(3):
+        state(house, f"s{number}", "23:59", duration_seconds=None)
+    build_days(house.night)
+    assert house.rows("SELECT events_count, minutes FROM core.enrolment_day") == [(3, 0.0)]
+
+
+def test_activity_of_no_enrolment_is_the_learners_and_activity_of_nobody_is_nowhere(house):
+    state(house, "s1", "10:00")
+    state(house, "s2", "10:05", enrolment_id=None, strand="social", activity_kind="forum")
+    state(house, "s3", "10:10", enrolment_id=None, learner_id=None)
+    build_days(house.night)
+    assert house.rows("SELECT learner_id, strand, activity_kind, events_count FROM core.learner_activity") == [
+        ("ana", "social", "forum", 1)
+    ]
+    assert house.rows("SELECT sum(events_count) FROM core.enrolment_day") == [(1,)]
+
+
+def submission(house):
+    build_submissions(house.night)
+    return house.rows(
+        "SELECT enrolment_id, due_epoch_day, submitted_epoch_day, known_epoch_day, score_share FROM core.submission"
+    )
+
+
+@pytest.fixture
+def assessed(house):
+    house.add(
+        "raw.enrolment", enrolment_id="e1", learner_id="ana", course_id="c1", enrolled_on="2024-01-08", status="active"
+    )
+    house.add("raw.activity", activity_iri=QUIZ, course_id="c1", due_on="2024-03-05", is_assessment=True)
+    house.add("raw.activity", activity_iri="https://lms.test/page", course_id="c1", is_assessment=False)
+    return house
+
+
+def hand_in(house, statement_id, day, **values):
+    given = {"object_iri": QUIZ, "activity_kind": "assessment", "verb_kind": "submitted", "epoch_day": epoch(day)}
+    days = {"known_epoch_day": epoch(day), "happened_at": f"{day} 10:00:00"}
+    state(house, statement_id, "10:00", **(given | days | values))
+
+
+def test_assessed_work_that_was_not_handed_in_stands_with_its_due_day(assessed):
+    assert submission(assessed) == [("e1", epoch("2024-03-05"), None, None, None)]
+
+
+def test_the_first_handing_in_counts_and_the_first_score(assessed):
+    hand_in(assessed, "s1", "2024-03-03")
+    hand_in(assessed, "s2", "2024-03-04", scaled_score=0.4)
+    hand_in(assessed, "s3", "2024-03-06", scaled_score=0.9)
+    assert submission(assessed) == [("e1", epoch("2024-03-05"), epoch("2024-03-03"), epoch("2024-03-03"), 0.4)]
+
+
+def test_a_score_under_zero_is_a_share_of_nothing(assessed):
+    hand_in(assessed, "s1", "2024-03-03", scaled_score=-0.5)
+    assert submission(assessed)[0][-1] == 0.0
+
+
+@pytest.mark.parametrize(
+    "other", [{"verb_kind": "engaged"}, {"activity_kind": "page"}, {"enrolment_id": None}, {"object_iri": "x:y"}]
+)
+def test_only_assessed_work_handed_in_by_the_enrolment_counts(assessed, other):
+    hand_in(assessed, "s1", "2024-03-03", **other)
+    assert submission(assessed) == [("e1", epoch("2024-03-05"), None, None, None)]
