@@ -188,10 +188,9 @@ def ratio(numerator: Vector, denominator: Vector, cluster: Codes) -> Estimate:
         return UNKNOWN
     value = float(numerator.sum()) / n
     variance = _deviation((numerator - value * denominator) / n, cluster) ** 2
-    if variance > 0:
-        n = min(n, value * (1 - value) / variance)
-    else:  # all alike: the enrolments behind it are all that counts
-        n = min(n, float(np.unique(cluster[denominator > 0]).size))
+    # Where all are alike, the enrolments behind the rows are all that counts.
+    effective = value * (1 - value) / variance if variance > 0 else float(np.unique(cluster[denominator > 0]).size)
+    n = min(n, effective)
     centre = (value + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
     half = Z_95 / (1 + Z_95**2 / n) * np.sqrt(value * (1 - value) / n + Z_95**2 / (4 * n**2))
     return Estimate(value, max(float(centre - half), 0.0), min(float(centre + half), 1.0))

@@ -48,8 +48,8 @@ class TrainingSettings:
 
     seed: int = 20
     threads: int = 2
-    rounds: int = 500
-    leaves: tuple[int, ...] = (4, 8, 15)
+    rounds: int = 300
+    leaves: tuple[int, ...] = (4, 15)
     patience: int = 30
     minimum_abandonments: int = 200
     minimum_past_folds: int = 2

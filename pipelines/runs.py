@@ -14,11 +14,12 @@ from pipelines.warehouse import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """What ops.run says of a run: its state, what it published, and how many rows it newly refused."""
+    """What ops.run says of a run: its state, what it published, how many rows it newly refused, and a message."""
 
     state: str
     publication_id: str | None
     new_quarantined_count: int
+    message: str
 
 
 def begin(warehouse: Warehouse, run_id: str, source: str, observed_at: datetime) -> None:
@@ -44,11 +45,16 @@ def end(warehouse: Warehouse, run_id: str) -> None:
     )
 
 
+def note(warehouse: Warehouse, run_id: str, message: str) -> None:
+    """Write down what a person should hear of the run, though it is no error."""
+    warehouse.execute("UPDATE ops.run SET message = ? WHERE run_id = ?", [message, run_id])
+
+
 def conclude(warehouse: Warehouse, run_id: str, exit_code: int, message: str) -> None:
     """Write down the exit code and, where it failed, why."""
     warehouse.execute(
-        "UPDATE ops.run SET exit_code = ?, message = ?, state = CASE WHEN state = 'ended' AND ? <> 0 THEN 'failed' "
-        "ELSE state END WHERE run_id = ?",
+        "UPDATE ops.run SET exit_code = ?, message = coalesce(nullif(?, ''), message), "
+        "state = CASE WHEN state = 'ended' AND ? <> 0 THEN 'failed' ELSE state END WHERE run_id = ?",
         [exit_code, message, exit_code, run_id],
     )
 
@@ -56,10 +62,11 @@ def conclude(warehouse: Warehouse, run_id: str, exit_code: int, message: str) ->
 def row_of(warehouse: Warehouse, run_id: str) -> RunRow:
     """What became of a run; a run that was never begun has state 'unknown'."""
     found = warehouse.rows(
-        "SELECT state, publication_id, coalesce(quarantined_after - quarantined_before, 0) FROM ops.run WHERE run_id = ?",
+        "SELECT state, publication_id, coalesce(quarantined_after - quarantined_before, 0), coalesce(message, '') "
+        "FROM ops.run WHERE run_id = ?",
         [run_id],
     )
-    return RunRow(*found[0]) if found else RunRow("unknown", None, 0)
+    return RunRow(*found[0]) if found else RunRow("unknown", None, 0, "")
 
 
 def last_published(warehouse: Warehouse) -> str | None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +21,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from data_contracts.errors import UsageError
 
 SourceName = Literal["simulated", "inbox", "oulad"]
+
+# HANDRAIL_HOME says where everything lies, the settings among them.
+_NO_SETTINGS = {"home"}
 
 FIRST_FILE = """\
 # Handrail's settings. Every key may also stand in the environment, as HANDRAIL_<KEY>.
@@ -82,6 +87,16 @@ class Settings(BaseSettings):
         return json.dumps(self.model_dump(exclude={"data"}), sort_keys=True)
 
 
+def _refuse_unknown(keys: Iterable[str], where: str) -> None:
+    known = Settings.model_fields
+    for key in keys:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1)
+            way_out = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(sorted(known))}"
+            message = f"{where}: unknown key {key!r}; {way_out}"
+            raise UsageError(message)
+
+
 def load_settings(file: Path) -> Settings:
     """Read `handrail.toml` (none is fine) and the environment.
 
@@ -95,13 +110,10 @@ def load_settings(file: Path) -> Settings:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             message = f"{file.name} is no valid TOML: {error}"
             raise UsageError(message) from None
-    known = Settings.model_fields
-    for key in values:
-        if key not in known:
-            nearest = difflib.get_close_matches(key, known, n=1)
-            way_out = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(sorted(known))}"
-            message = f"{file.name}: unknown key {key!r}; {way_out}"
-            raise UsageError(message)
+    prefix = str(Settings.model_config["env_prefix"])
+    in_environment = {name.removeprefix(prefix).lower() for name in os.environ if name.startswith(prefix)}
+    _refuse_unknown(values, file.name)
+    _refuse_unknown(in_environment - _NO_SETTINGS, "environment")
     try:
         return Settings(**values)  # type: ignore[arg-type]  # pydantic checks each value
     except ValidationError as error:

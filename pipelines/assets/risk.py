@@ -15,7 +15,7 @@ from models.fairness import fairness_rows
 from models.metrics import quality_rows
 from models.score import is_too_early, score, with_bands
 from models.train import RiskModel, TooLittleHistory, TrainingSettings, train
-from pipelines import __version__
+from pipelines import __version__, runs
 from pipelines.assets import OWNERS, table_asset
 from pipelines.checks import table_metadata
 from pipelines.resources import Night, NightResource
@@ -77,6 +77,7 @@ def risk_model(night: NightResource, config: TrainingConfig) -> dg.MaterializeRe
     settings = TrainingSettings(seed=open_night.settings.seed, threads=open_night.settings.threads)
     trained = train(landmarks, tonight_epoch_day=open_night.tonight_epoch_day, settings=settings)
     if isinstance(trained, TooLittleHistory):
+        runs.note(warehouse, open_night.run_id, trained.sentence)
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "no_model_because": trained.sentence})
     model_id = store.save(trained.model, open_night.home.models)
     longest = trained.model.horizons["28d"]

@@ -95,6 +95,8 @@ def _run(home: Home, settings: Settings, arguments: argparse.Namespace, data: Pa
         runs.conclude(warehouse, outcome.run_id, code, outcome.error)
     if code in {DONE, QUARANTINED}:
         show(summary(home, settings))
+        if row.message:
+            say(row.message)
         if row.new_quarantined_count:
             say(
                 f"{row.new_quarantined_count:,} rows newly in quarantine; see raw.quarantine and the mart data_quality."

@@ -9,7 +9,7 @@ import pytest
 from pipelines.core.identities import link_identities
 from pipelines.statements.identity import normalise
 
-SHA1 = hashlib.sha1(b"mailto:ana@example.org").hexdigest()
+SHA1 = hashlib.sha1(b"mailto:ana@example.org", usedforsecurity=False).hexdigest()
 
 
 def identify(house, kind, value):

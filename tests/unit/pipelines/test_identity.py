@@ -7,7 +7,7 @@ import pytest
 from data_contracts.errors import PermanentError
 from pipelines.statements.identity import Pseudonyms, actor_identity, load_key
 
-SHA1 = hashlib.sha1(b"mailto:ana@example.org").hexdigest()
+SHA1 = hashlib.sha1(b"mailto:ana@example.org", usedforsecurity=False).hexdigest()
 PSEUDONYMS = Pseudonyms(b"k" * 32)
 
 

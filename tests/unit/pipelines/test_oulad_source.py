@@ -17,7 +17,7 @@ from pipelines.sources.record import Recorder
 AAA_J, AAA_B = ("AAA", "2013J"), ("AAA", "2014B")
 START_J, START_B = date(2013, 10, 1), date(2014, 2, 1)
 
-# (module, presentation, student, registered, unregistered, result)
+# Each with module, presentation, student, days of registration and unregistration, and the final result.
 STUDENTS = [
     (*AAA_J, 774411, -30.0, None, "Pass"),
     (*AAA_J, 774412, -10.0, 40.0, "Withdrawn"),
@@ -28,7 +28,7 @@ STUDENTS = [
     (*AAA_B, 774411, -20.0, None, "Fail"),
 ]
 
-# (module, presentation, student, site, day, clicks); the second and third are one row twice
+# Each with module, presentation, student, site, day and clicks; the second and third are one row twice.
 CLICKS = [
     (*AAA_J, 774411, 100.0, -3.0, 4.0),
     (*AAA_J, 774411, 100.0, 5.0, 2.0),
@@ -39,7 +39,7 @@ CLICKS = [
     (*AAA_B, 774411, 102.0, 5.0, 2.0),
 ]
 
-# (assessment, student, submitted, score)
+# Each with assessment, student, day of submission and score; the last two are one row twice.
 SCORES = [(900.0, 774411.0, 18.0, 78.0), (900.0, 774412.0, 19.0, None), (900.0, 774412.0, 19.0, None)]
 
 

@@ -63,7 +63,7 @@ def test_a_run_that_published_keeps_that_state_when_it_ends_and_is_concluded(hou
     publish(house, "r1", "p1")
     runs.end(house.warehouse, "r1")
     runs.conclude(house.warehouse, "r1", 3, "")
-    assert runs.row_of(house.warehouse, "r1") == RunRow("published", "p1", 0)
+    assert runs.row_of(house.warehouse, "r1") == RunRow("published", "p1", 0, "")
     assert house.rows("SELECT exit_code, ended_at IS NOT NULL FROM ops.run") == [(3, True)]
 
 
@@ -99,7 +99,7 @@ def test_what_a_killed_run_refused_is_told_by_the_run_that_publishes(house, begi
 
 
 def test_a_run_that_was_never_begun_is_unknown(house):
-    assert runs.row_of(house.warehouse, "nobody") == RunRow("unknown", None, 0)
+    assert runs.row_of(house.warehouse, "nobody") == RunRow("unknown", None, 0, "")
 
 
 def test_the_last_publication_is_that_of_the_latest_run_that_published(house, begin):

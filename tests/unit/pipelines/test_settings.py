@@ -43,7 +43,7 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(toml):
 
 
 def test_an_unknown_key_that_resembles_none_lists_what_is_known(toml):
-    with pytest.raises(UsageError, match="unknown key 'zzz'; known are .*small_cell"):
+    with pytest.raises(UsageError, match=r"unknown key 'zzz'; known are .*small_cell"):
         load_settings(toml("zzz = 5\n"))
 
 
@@ -86,3 +86,9 @@ def test_the_published_settings_leave_out_the_folder_that_tells_of_the_machine()
     told = json.loads(Settings(data="/somewhere/secret").public_json())
     assert "data" not in told
     assert told["small_cell"] == 10
+
+
+def test_an_unknown_key_in_the_environment_is_an_error_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("HANDRAIL_ABANDON_AFTER_DAY", "14")
+    with pytest.raises(UsageError, match="did you mean 'abandon_after_days'"):
+        load_settings(tmp_path / "handrail.toml")
