@@ -22,7 +22,9 @@ def main(extra: str) -> None:
     for block in re.split(r"^(?=\S)", lock, flags=re.MULTILINE):
         if "==" in block:
             blocks.setdefault(block.split("==")[0].strip().lower(), []).append(block)
-    via = {name: set(re.findall(r"#(?: via)? +([\w.-]+)$", "".join(parts), re.MULTILINE)) for name, parts in blocks.items()}
+    via = {
+        name: set(re.findall(r"#(?: via)? +([\w.-]+)$", "".join(parts), re.MULTILINE)) for name, parts in blocks.items()
+    }
     while grown := {name for name, users in via.items() if name not in wanted and users & wanted}:
         wanted |= grown
     sys.stdout.write("".join("".join(blocks[name]) for name in sorted(wanted)))

@@ -19,22 +19,28 @@ def _is_handed_in() -> nw.Expr:
     return ((nw.col("submitted_epoch_day") < observed) & (nw.col("known_epoch_day") < observed)).fill_null(value=False)
 
 
+def _is_scored() -> nw.Expr:
+    """Whether it was handed in and its score was known before D: marking may take weeks."""
+    is_known = (nw.col("score_known_epoch_day") < nw.col("observed_epoch_day")).fill_null(value=False)
+    return _is_handed_in() & is_known & ~nw.col("score_share").is_null()
+
+
 def _works_so_far(landmarks: Frame, submissions: Frame) -> Frame:
     """Sum each landmark's works; the pairs stay few because a course has tens of works."""
     observed, due, submitted = (nw.col(f"{name}_epoch_day") for name in ("observed", "due", "submitted"))
-    is_due, is_in, score = nw.col("is_due"), nw.col("is_in"), nw.col("score_share")
+    is_due, is_in, is_scored = nw.col("is_due"), nw.col("is_in"), nw.col("is_scored")
     return (
         landmarks.select(*KEY)
         .join(submissions, on="enrolment_id")
-        .with_columns(is_due=(due < observed).fill_null(value=False), is_in=_is_handed_in())
+        .with_columns(is_due=(due < observed).fill_null(value=False), is_in=_is_handed_in(), is_scored=_is_scored())
         .select(
             *KEY,
             due_count=is_due.cast(nw.Int64()),
             overdue_count=(is_due & ~is_in).cast(nw.Int64()),
             days_early_mean=nw.when(is_in).then(due - submitted),
-            score_mean_share=nw.when(is_in).then(score),
+            score_mean_share=nw.when(is_scored).then(nw.col("score_share")),
             submitted_day=nw.when(is_in).then(submitted),
-            scored_day=nw.when(is_in & ~score.is_null()).then(submitted),
+            scored_day=nw.when(is_scored).then(submitted),
             next_due_day=nw.when((due >= observed) & ~is_in).then(due),
         )
         .group_by(*KEY)
@@ -52,8 +58,8 @@ def assessment_features(landmarks: Frame, submissions: Frame) -> Frame:
 
     A work is due at D when `due_epoch_day < D`; handed in when it was submitted, and that was known, before D.
     submitted_due_share = (due - overdue) / due, null where nothing is due. days_early_mean = mean of due day less
-    submission day. score_mean_share: mean over works handed in with a score; score_last_share: mean over those of
-    the last day with one. days_since_submission = D - 1 - last submission day. The next work is the one not handed
+    submission day. score_mean_share: mean over works handed in whose score was known before D; score_last_share: mean
+    over those of the last such day. days_since_submission = D - 1 - last submission day. The next work is the one not handed
     in whose due day is D or next after it: next_due_days = its due day - D, next_due_weight = the heaviest weight
     due that day.
     """
@@ -62,7 +68,7 @@ def assessment_features(landmarks: Frame, submissions: Frame) -> Frame:
     last_scored = (
         works.select(*KEY, submitted_epoch_day=nw.col("scored_day"))
         .join(submissions, on=["enrolment_id", "submitted_epoch_day"])
-        .filter(_is_handed_in())
+        .filter(_is_scored())
         .group_by(*KEY)
         .agg(score_last_share=nw.col("score_share").mean())
     )

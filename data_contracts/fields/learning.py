@@ -123,6 +123,7 @@ FIELDS = (
     count("scored_count", "Events that carry a score", "events"),
     count("submitted_epoch_day", "Local day of the submission, in days since 1970-01-01", "days"),
     integer("due_epoch_day", "Local day by which it is due, in days since 1970-01-01", "days"),
+    integer("score_known_epoch_day", "Local day on which the score was known, in days since 1970-01-01", "days"),
     share("score_share", "Score as a share of what could be reached"),
     # enrolment facts computed in core
     integer("enrolled_epoch_day", "Local day of enrolment, in days since 1970-01-01", "days"),

@@ -68,7 +68,8 @@ SUBMISSION = table(
     grain="one row per enrolment and assessed activity",
     key="enrolment_id activity_iri",
     level="learner",
-    spec="enrolment_id activity_iri due_epoch_day* weight* submitted_epoch_day* known_epoch_day* score_share*",
+    spec="enrolment_id activity_iri due_epoch_day* weight* submitted_epoch_day* known_epoch_day* score_share* "
+    "score_known_epoch_day*",
 )
 MENTORING_EVENT = table(
     "core.mentoring_event",

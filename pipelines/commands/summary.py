@@ -70,8 +70,8 @@ def _intake(marts: duckdb.DuckDBPyConnection) -> str:
     lines = [
         "Taken in",
         (
-            f"  {counts.get('raw.statement', 0):,} statements taken, {counts.get('core.statement', 0):,} kept as of then "
-            f"(later ones, duplicates and voided ones left out); {total:,} rows in quarantine"
+            f"  {counts.get('raw.statement', 0):,} statements taken, {counts.get('core.statement', 0):,} kept "
+            f"(duplicates and voided ones left out); {total:,} rows in quarantine"
         ),
     ]
     lines += [f"    {count:>6,}  {table}: {reason.replace('_', ' ')}" for table, reason, count in refused[:8]]

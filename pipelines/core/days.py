@@ -52,13 +52,14 @@ def build_submissions(night: Night) -> int:
         WITH handed_in AS (
             SELECT enrolment_id, object_iri AS activity_iri, min(epoch_day) AS submitted_epoch_day,
                    min(known_epoch_day) AS known_epoch_day,
-                   arg_min(greatest(scaled_score, 0), happened_at) FILTER (scaled_score IS NOT NULL) AS score_share
+                   arg_min(greatest(scaled_score, 0), happened_at) FILTER (scaled_score IS NOT NULL) AS score_share,
+                   arg_min(known_epoch_day, happened_at) FILTER (scaled_score IS NOT NULL) AS score_known_epoch_day
             FROM core.statement
             WHERE enrolment_id IS NOT NULL AND activity_kind = 'assessment' AND verb_kind IN ('submitted', 'completed')
             GROUP BY enrolment_id, object_iri
         )
         SELECT e.enrolment_id, a.activity_iri, {date_day("a.due_on")} AS due_epoch_day, a.weight,
-               h.submitted_epoch_day, h.known_epoch_day, h.score_share
+               h.submitted_epoch_day, h.known_epoch_day, h.score_share, h.score_known_epoch_day
         FROM {enrolment} AS e
         JOIN {activity} AS a ON a.course_id = e.course_id AND a.is_assessment
         LEFT JOIN handed_in AS h ON h.enrolment_id = e.enrolment_id AND h.activity_iri = a.activity_iri

@@ -49,7 +49,7 @@ def evidence(before: str, tonight: int) -> str:
             SELECT e.programme_id, e.course_id, 'formal', {_MONTH.format(_DAY.format("s.submitted_epoch_day"))},
                    e.learner_id, 0, 0, s.score_share, 1
             FROM core.submission AS s JOIN core.enrolment AS e USING (enrolment_id)
-            WHERE s.score_share IS NOT NULL AND s.submitted_epoch_day < {tonight} AND s.known_epoch_day < {tonight}
+            WHERE s.score_share IS NOT NULL AND s.submitted_epoch_day < {tonight} AND s.score_known_epoch_day < {tonight}
             UNION ALL
             SELECT coalesce(m.programme_id, o.programme_id, '{OUTSIDE}'), NULL, 'social', {day}, m.learner_id,
                    m.minutes, 1, 0, 0

@@ -85,6 +85,10 @@ class Pseudonyms:
             self._known[text] = found
         return found
 
+    def content(self, content: bytes) -> str:
+        """Keyed hash of a statement's content: a bare one would give away an identifier to whoever guesses it."""
+        return hmac.new(self._key, b"content:" + content, hashlib.sha256).hexdigest()[:32]
+
     def identity(self, identity_type: str, value: str) -> str:
         """identity_id of one identifier."""
         return self._hash("identity:" + normalise(identity_type, value))

@@ -6,7 +6,6 @@ reading files (`pipelines.sources.inbox`), the rules themselves (`validate`), de
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 import uuid
@@ -139,7 +138,7 @@ def _row(statement: dict[str, Any], pseudonyms: Pseudonyms, identities: dict[str
         identity_id = pseudonyms.identity(*given)
         identities.setdefault(identity_id, given)
     content = {key: value for key, value in statement.items() if key not in _NOT_COMPARED}
-    content_hash = hashlib.sha256(_canonical(content)).hexdigest()[:32]
+    content_hash = pseudonyms.content(_canonical(content))
     given_id = statement.get("id")
     statement_id = str(uuid.UUID(given_id)) if given_id else str(uuid.uuid5(_ID_NAMESPACE, content_hash))
     verb_iri, target = statement["verb"]["id"], statement["object"]

@@ -103,6 +103,7 @@ def _submissions(random: np.random.Generator, enrolments: pl.DataFrame) -> pl.Da
                     "submitted_epoch_day": submitted,
                     "known_epoch_day": None if submitted is None else submitted + int(_delays(random, 1)[0]),
                     "score_share": float(random.integers(0, 101)) / 100 if is_scored else None,
+                    "score_known_epoch_day": submitted + int(_delays(random, 1)[0]) if is_scored else None,
                 }
             )
     return pl.DataFrame(rows, infer_schema_length=None)

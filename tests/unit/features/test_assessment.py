@@ -12,22 +12,23 @@ ORACLE = """
 WITH works AS (
     SELECT l.enrolment_id, l.observed_epoch_day AS d, due_epoch_day AS due, weight, submitted_epoch_day AS submitted,
         score_share AS score, due_epoch_day < d AS is_due,
-        coalesce(submitted_epoch_day < d AND known_epoch_day < d, false) AS is_in
+        coalesce(submitted_epoch_day < d AND known_epoch_day < d, false) AS is_in,
+        is_in AND score_share IS NOT NULL AND coalesce(score_known_epoch_day < d, false) AS is_scored
     FROM landmarks l JOIN submissions USING (enrolment_id)
 ), summed AS (
     SELECT enrolment_id, d, count(*) FILTER (is_due) AS due_count,
         count(*) FILTER (is_due AND NOT is_in) AS overdue_count,
         count(*) FILTER (is_due AND is_in) / nullif(count(*) FILTER (is_due), 0) AS submitted_due_share,
-        avg(due - submitted) FILTER (is_in) AS days_early_mean, avg(score) FILTER (is_in) AS score_mean_share,
+        avg(due - submitted) FILTER (is_in) AS days_early_mean, avg(score) FILTER (is_scored) AS score_mean_share,
         d - 1 - max(submitted) FILTER (is_in) AS days_since_submission,
         min(due) FILTER (due >= d AND NOT is_in) - d AS next_due_days
     FROM works GROUP BY enrolment_id, d
 )
 SELECT l.enrolment_id, l.observed_epoch_day, coalesce(due_count, 0) AS due_count,
     coalesce(overdue_count, 0) AS overdue_count, submitted_due_share, days_early_mean, score_mean_share,
-    (SELECT avg(score) FROM works w WHERE w.enrolment_id = l.enrolment_id AND w.d = l.observed_epoch_day AND is_in
+    (SELECT avg(score) FROM works w WHERE w.enrolment_id = l.enrolment_id AND w.d = l.observed_epoch_day AND is_scored
         AND submitted = (SELECT max(submitted) FROM works v WHERE v.enrolment_id = l.enrolment_id
-                         AND v.d = l.observed_epoch_day AND is_in AND score IS NOT NULL)) AS score_last_share,
+                         AND v.d = l.observed_epoch_day AND is_scored)) AS score_last_share,
     days_since_submission, next_due_days,
     (SELECT max(weight) FROM works w WHERE w.enrolment_id = l.enrolment_id AND w.d = l.observed_epoch_day
         AND NOT is_in AND due = l.observed_epoch_day + next_due_days) AS next_due_weight
@@ -35,12 +36,14 @@ FROM landmarks l LEFT JOIN summed s ON s.enrolment_id = l.enrolment_id AND s.d =
 """
 
 
-def at(on_both, observed, *works):
+def at(on_both, observed, *works, marking_days=0):
     """The features of one enrolment; a work is (due, weight, submitted, known, score)."""
     names = ("due_epoch_day", "weight", "submitted_epoch_day", "known_epoch_day", "score_share")
     types = [pl.Int64, pl.Float64, pl.Int64, pl.Int64, pl.Float64]
     submissions = pl.DataFrame(works, dict(zip(names, types, strict=True)), orient="row").with_columns(
-        enrolment_id=pl.lit("e"), activity_iri=pl.int_range(pl.len()).cast(pl.String)
+        enrolment_id=pl.lit("e"),
+        activity_iri=pl.int_range(pl.len()).cast(pl.String),
+        score_known_epoch_day=pl.col("known_epoch_day") + marking_days,
     )
     found = on_both(
         assessment_features, pl.DataFrame({"enrolment_id": "e", "observed_epoch_day": observed}), submissions
@@ -72,6 +75,13 @@ def test_work_handed_in_today_or_not_known_yet_is_not_in(on_both):
     assert [row["score_mean_share"] for row in rows] == [None, 0.5, 0.7]
     assert [row["days_since_submission"] for row in rows] == [None, 0, 3]
     assert [row["days_early_mean"] for row in rows] == [None, -1.0, 0.0]
+
+
+def test_a_score_is_seen_from_the_day_after_it_was_known(on_both):
+    rows = at(on_both, [100, 110, 111], (99, 1.0, 98, 98, 0.5), marking_days=12)
+    assert [row["overdue_count"] for row in rows] == [0, 0, 0]
+    assert [row["score_mean_share"] for row in rows] == [None, None, 0.5]
+    assert [row["score_last_share"] for row in rows] == [None, None, 0.5]
 
 
 def test_the_last_score_is_of_the_last_day_with_one(on_both):

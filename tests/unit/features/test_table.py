@@ -59,6 +59,7 @@ def with_another_future(world: World, day: int, seed: int) -> World:
     random = np.random.default_rng(seed)
     works = world["submissions"]
     unknown = ((pl.col("submitted_epoch_day") < day) & (pl.col("known_epoch_day") < day)).fill_null(value=False).not_()
+    unmarked = (pl.col("score_known_epoch_day") < day).fill_null(value=False).not_()
     submitted = day + pl.Series(random.integers(-20, 20, len(works)))
     fates = pl.Series(random.random(len(works)) < 0.5)
 
@@ -73,7 +74,10 @@ def with_another_future(world: World, day: int, seed: int) -> World:
             known_epoch_day=pl.when(unknown)
             .then(pl.when(fates).then(pl.max_horizontal(submitted, day)))
             .otherwise("known_epoch_day"),
-            score_share=pl.when(unknown).then(pl.when(fates).then(0.99)).otherwise("score_share"),
+            score_share=pl.when(unknown | unmarked).then(pl.when(fates).then(0.99)).otherwise("score_share"),
+            score_known_epoch_day=pl.when(unknown | unmarked)
+            .then(pl.when(fates).then(pl.max_horizontal(submitted, day)))
+            .otherwise("score_known_epoch_day"),
         ),
         "matches": world["matches"]
         .filter(pl.col("matched_epoch_day") < day)
