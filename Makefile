@@ -29,6 +29,8 @@ lint: $(VENV)/dev.done ## formatting, lint, types, import contracts, definitions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/dagster definitions validate -w workspace.yaml
+	$(BIN)/dg check defs
+	$(BIN)/python docs/generate.py --check
 
 bench: $(VENV)/test.done ## the short benchmarks, printed as a table
 	@$(BIN)/python -m pytest tests/bench -q -s $(ARGS)
