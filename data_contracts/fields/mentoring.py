@@ -5,7 +5,7 @@ Belongs here: what mentors and learners agree and do together. Does not belong h
 
 from __future__ import annotations
 
-from data_contracts.schema import count, date, instant, integer, number, share, text
+from data_contracts.schema import count, date, instant, number, share, text
 
 LEVELS = ("methodological", "educational", "social", "technical")
 
@@ -70,6 +70,4 @@ FIELDS = (
         "message_by_mentor",
         "message_by_learner",
     ),
-    integer("matched_epoch_day", "Local day of the match, in days since 1970-01-01", "days"),
-    integer("match_ended_epoch_day", "Local day on which the match ended, in days since 1970-01-01", "days"),
 )

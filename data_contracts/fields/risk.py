@@ -11,7 +11,6 @@ from data_contracts.schema import count, date, flag, instant, integer, number, s
 BANDS = ("low", "middle", "high")
 
 FIELDS = (
-    text("grid_id", "Weekly grid the landmark lies on: course weeks to train, weeks back from the night to score"),
     integer("observed_epoch_day", "Local day that begins at observed_at; features see days before it", "days"),
     integer("week_index", "Weeks since the grid's first landmark", "weeks"),
     flag("is_scoring", "Whether the row is tonight's landmark rather than one of the training history"),

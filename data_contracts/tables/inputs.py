@@ -203,6 +203,7 @@ INPUTS: dict[str, Table] = {
     for name, description, key, spec in _SPECS
 }
 
+# Besides statements.
 MINIMUM = ("enrolment",)
 
 _KNOWLEDGE = columns("known_at is_known_at_assumed source_name file_name")

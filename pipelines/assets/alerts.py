@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from data_contracts.fields.mentoring import LEVELS
 from data_contracts.schema import Table
 from data_contracts.tables import alerts as tables
 from data_contracts.tables.core import MENTORING_EVENT
@@ -26,7 +27,10 @@ def _alert_settings(night: Night) -> AlertSettings:
         floor_over_base=settings.alert_floor_over_base,
         synchronous_from_probability=settings.band_high_probability,
         cooldown_days=settings.alert_cooldown_days,
+        never_started_days=settings.never_started_days,
         first_meeting_days=settings.first_meeting_days,
+        silence_days=settings.mentor_silent_days,
+        minutes_by_level={level: getattr(settings, f"minutes_{level}") for level in LEVELS},
     )
 
 
@@ -34,6 +38,7 @@ def _routing_settings(night: Night) -> RoutingSettings:
     return RoutingSettings(
         default_minutes_per_week=night.settings.capacity_minutes,
         kept_after_monday_share=night.settings.midweek_share,
+        coordinator_share=night.settings.coordinator_share,
     )
 
 

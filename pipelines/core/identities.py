@@ -47,7 +47,7 @@ def link_identities(night: Night) -> int:
     """Fill core.identity_link; an identity that two learners claim is linked to neither and goes to quarantine."""
     warehouse = night.warehouse
     conflicts = warehouse.rows(f"{_LINKS} SELECT identity_id FROM told WHERE learners > 1 ORDER BY 1")
-    record = Recorder(warehouse, night.home.archive)
+    record = Recorder(warehouse)
     for (identity_id,) in conflicts:
         detail = f"identity {identity_id} is claimed by several learners and linked to none; keep one row for it"
         fault = FaultRow("learner_identity", None, "identity_value", "identity_conflict", None, detail, "")

@@ -58,7 +58,7 @@ def _duplicates(night: Night) -> None:
         row[0] for row in warehouse.rows("SELECT file_hash FROM raw.quarantine WHERE reason = 'conflicting_content'")
     }
     conflicts = warehouse.rows("SELECT statement_id FROM duplicated WHERE contents > 1 ORDER BY statement_id")
-    record = Recorder(warehouse, night.home.archive)
+    record = Recorder(warehouse)
     for (statement_id,) in conflicts:
         if statement_id not in known:
             detail = "the id stands twice with other content; the one known first is kept"

@@ -1,4 +1,4 @@
-"""What every source writes: statements, identities, quarantine, the file's own row, the archive.
+"""What every source writes: statements, identities, quarantine, and the file's own row.
 
 Belongs here: the one way into schema raw and the identity store. Does not belong here: reading any format.
 """
@@ -45,7 +45,6 @@ class Recorder:
     """Writes to an open warehouse; counts what was taken and refused since it was made."""
 
     warehouse: Warehouse
-    archive: Path
     taken: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     unknown_columns: list[tuple[str, str, str]] = field(default_factory=list)

@@ -17,7 +17,7 @@ def take_in(night: Night, tables: Sequence[str]) -> Mapping[str, int]:
 
     Returns what was new, for the asset's metadata: files, rows refused, unknown columns.
     """
-    record = Recorder(night.warehouse, night.home.archive)
+    record = Recorder(night.warehouse)
     new = []
     if night.settings.source == "oulad":
         oulad.take(night.data, night.warehouse, night.pseudonyms, record)

@@ -127,7 +127,7 @@ def house(tmp_path: Path, empty_stores: Home) -> Iterator[House]:
 @pytest.fixture
 def recorder(house: House) -> Recorder:
     """A recorder into the house's warehouse."""
-    return Recorder(house.warehouse, house.night.home.archive)
+    return Recorder(house.warehouse)
 
 
 @pytest.fixture

@@ -34,9 +34,9 @@ def test_the_first_run_makes_the_folders_for_the_owner_alone_and_settings_that_c
 def test_a_later_run_leaves_the_operators_settings_alone(tmp_path):
     home = Home(tmp_path / "home")
     home.create("simulated")
-    home.settings_file.write_text("small_cell = 5\n")
+    home.settings_file.write_text("first_meeting_days = 5\n")
     home.create("oulad")
-    assert home.settings_file.read_text() == "small_cell = 5\n"
+    assert home.settings_file.read_text() == "first_meeting_days = 5\n"
 
 
 def test_a_folder_with_quotes_and_backslashes_survives_in_the_first_settings(tmp_path):

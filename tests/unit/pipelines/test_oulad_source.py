@@ -118,7 +118,7 @@ def test_ids_depend_on_the_rows_and_not_on_their_order_or_the_file(taken, folder
     taken.warehouse.execute("DELETE FROM raw.statement")
     clicks = pl.read_parquet(folder / "studentVle.parquet")
     clicks.reverse().write_parquet(folder / "studentVle.parquet")
-    again = Recorder(taken.warehouse, taken.night.home.archive)
+    again = Recorder(taken.warehouse)
     oulad.take(folder, taken.warehouse, taken.night.pseudonyms, again)
     assert again.taken == len(CLICKS) + len(SCORES)
     assert set(taken.rows("SELECT statement_id FROM raw.statement")) == first
@@ -193,7 +193,7 @@ def test_assessments_have_their_due_day_where_the_data_has_one(taken):
 
 def test_a_second_take_does_nothing(taken, folder, recorder):
     before = {name: taken.warehouse.count(table) for name, table in RAW_INPUTS.items()}
-    again = Recorder(taken.warehouse, taken.night.home.archive)
+    again = Recorder(taken.warehouse)
     oulad.take(folder, taken.warehouse, taken.night.pseudonyms, again)
     assert (again.taken, again.refused) == (0, {})
     assert {name: taken.warehouse.count(table) for name, table in RAW_INPUTS.items()} == before

@@ -26,33 +26,35 @@ def toml(tmp_path):
 
 def test_without_a_file_the_defaults_of_the_design_hold(tmp_path):
     settings = load_settings(tmp_path / "handrail.toml")
-    assert (settings.abandon_after_days, settings.alert_cooldown_days, settings.small_cell) == (28, 14, 10)
+    assert (settings.abandon_after_days, settings.alert_cooldown_days, settings.first_meeting_days) == (28, 14, 10)
     assert (settings.alert_floor_probability, settings.band_high_probability) == (0.10, 0.30)
 
 
 def test_the_file_overrides_the_defaults_and_the_environment_overrides_the_file(toml, monkeypatch):
-    file = toml('small_cell = 5\nalert_cooldown_days = 3\ntimezone = "Europe/Lisbon"\n')
-    monkeypatch.setenv("HANDRAIL_SMALL_CELL", "7")
+    file = toml('first_meeting_days = 5\nalert_cooldown_days = 3\ntimezone = "Europe/Lisbon"\n')
+    monkeypatch.setenv("HANDRAIL_FIRST_MEETING_DAYS", "7")
     settings = load_settings(file)
-    assert (settings.small_cell, settings.alert_cooldown_days, settings.timezone) == (7, 3, "Europe/Lisbon")
+    assert (settings.first_meeting_days, settings.alert_cooldown_days, settings.timezone) == (7, 3, "Europe/Lisbon")
 
 
 def test_an_unknown_key_is_an_error_that_names_the_nearest(toml):
-    with pytest.raises(UsageError, match="unknown key 'small_cel'; did you mean 'small_cell'"):
-        load_settings(toml("small_cel = 5\n"))
+    with pytest.raises(UsageError, match="unknown key 'first_meeting_day'; did you mean 'first_meeting_days'"):
+        load_settings(toml("first_meeting_day = 5\n"))
 
 
 def test_an_unknown_key_that_resembles_none_lists_what_is_known(toml):
-    with pytest.raises(UsageError, match=r"unknown key 'zzz'; known are .*small_cell"):
+    with pytest.raises(UsageError, match=r"unknown key 'zzz'; known are .*first_meeting_days"):
         load_settings(toml("zzz = 5\n"))
 
 
 def test_a_section_is_an_unknown_key_too(toml):
     with pytest.raises(UsageError, match="unknown key 'alerts'"):
-        load_settings(toml("[alerts]\nsmall_cell = 5\n"))
+        load_settings(toml("[alerts]\nfirst_meeting_days = 5\n"))
 
 
-@pytest.mark.parametrize("content", ["small_cell = ", "= 3", b"\xff\xfe", "small_cell = 1\nsmall_cell = 2"])
+@pytest.mark.parametrize(
+    "content", ["first_meeting_days = ", "= 3", b"\xff\xfe", "first_meeting_days = 1\nfirst_meeting_days = 2"]
+)
 def test_a_file_that_is_no_toml_is_a_usage_error(toml, content):
     with pytest.raises(UsageError, match=r"handrail\.toml is no valid TOML"):
         load_settings(toml(content))
@@ -61,8 +63,8 @@ def test_a_file_that_is_no_toml_is_a_usage_error(toml, content):
 @pytest.mark.parametrize(
     ("content", "where"),
     [
-        ("small_cell = 0", "small_cell"),
-        ('small_cell = "many"', "small_cell"),
+        ("first_meeting_days = 0", "first_meeting_days"),
+        ('first_meeting_days = "many"', "first_meeting_days"),
         ("midweek_share = 1.5", "midweek_share"),
         ('source = "lrs"', "source"),
         ('memory_limit = "4 GB"', "memory_limit"),
@@ -85,7 +87,7 @@ def test_a_value_out_of_its_limits_in_the_environment_is_named_too(tmp_path, mon
 def test_the_published_settings_leave_out_the_folder_that_tells_of_the_machine():
     told = json.loads(Settings(data="/somewhere/secret").public_json())
     assert "data" not in told
-    assert told["small_cell"] == 10
+    assert told["first_meeting_days"] == 10
 
 
 def test_an_unknown_key_in_the_environment_is_an_error_too(tmp_path, monkeypatch):
