@@ -277,7 +277,7 @@ _MENTORING = [
         number("days_since_contact", "Days since a held session or the mentor's last message", "days", 0),
         "mentoring",
         "social",
-        "no contact with the mentor for {value} days",
+        "no session or message from the mentor for {value} days",
     ),
     Feature(
         share("held_over_agreed_28d_share", "Sessions held over sessions agreed in the last 28 days, at most 1"),

@@ -271,7 +271,7 @@ def _with_words(chosen: pl.DataFrame) -> pl.DataFrame:
         "never_started": pl.format("has not started yet, {} days after opening", "days_since_open"),
         "ticket_open": pl.format("support tickets open: {}", "open_tickets_count"),
         "first_meeting_not_held": pl.format("no first meeting {} days after the match", "days_since_match"),
-        "mentor_silent": pl.format("no contact with the mentor for {} days", "days_since_contact"),
+        "mentor_silent": pl.format("no session or message from the mentor for {} days", "days_since_contact"),
         "commitment_overdue": pl.format("commitments overdue: {}", "overdue_commitments_count"),
     }
     is_rule = pl.col("rule").is_not_null()

@@ -25,8 +25,10 @@ from data_contracts.tables.marts import MARTS
 from models.contract import schema_of
 from models.learning_mix import ALL_COURSES
 
-# Component mentoring: what would not have been spent without mentors, whatever the strand it was booked on.
-MENTORING_COST_KINDS = ("mentor_training", "mentor_time", "coordination")
+# Component mentoring: what would not have been spent without mentors. Coordination is theirs where it is booked on
+# the social strand; on others it is the programme's.
+MENTORING_COST_KINDS = ("mentor_training", "mentor_time")
+COORDINATION = "coordination"
 ALL_STRANDS = "all"
 METHODS = ("full", "conservative")
 
@@ -272,7 +274,10 @@ class _Book:
 
     def _scope(self, course_id: str, component: str) -> _Scope:
         in_course = pl.lit(value=True) if course_id == ALL_COURSES else pl.col("course_id") == course_id
-        in_component = pl.col("cost_kind").is_in(MENTORING_COST_KINDS) if component == "mentoring" else True
+        of_mentors = pl.col("cost_kind").is_in(MENTORING_COST_KINDS) | (
+            (pl.col("cost_kind") == COORDINATION) & (pl.col("strand") == "social")
+        )
+        in_component = of_mentors if component == "mentoring" else pl.lit(value=True)
         return _Scope(
             course_id,
             component,

@@ -12,6 +12,8 @@ from pipelines.core.local_time import date_day, local, zone
 from pipelines.resources import Night
 from pipelines.warehouse import current
 
+_READ_AFTER_HOURS = 8
+
 
 def facts(night: Night) -> pl.DataFrame:
     """One row per active participation, as `models.alerts.candidates` describes it."""
@@ -27,7 +29,7 @@ def facts(night: Night) -> pl.DataFrame:
         learning AS (
             SELECT participation_id, bool_or(opted_out_at < {before}) AS is_opted_out,
                    coalesce(bool_and(NOT has_started) FILTER (course_id IS NOT NULL), false) AS has_never_started,
-                   {tonight} - min(open_day) FILTER (course_id IS NOT NULL) AS days_since_open
+                   {tonight} - 1 - min(open_day) FILTER (course_id IS NOT NULL) AS days_since_open
             FROM courses GROUP BY participation_id
         ),
         contact AS (
@@ -37,7 +39,7 @@ def facts(night: Night) -> pl.DataFrame:
             FROM core.mentoring_event WHERE epoch_day < {tonight} OR event_kind = 'planned' GROUP BY match_id
         ),
         matched AS (
-            SELECT p.participation_id, {tonight} - {date_day("m.matched_on")} AS days_since_match,
+            SELECT p.participation_id, {tonight} - 1 - {date_day("m.matched_on")} AS days_since_match,
                    7 / nullif(m.agreed_sessions_per_week, 0) AS agreed_interval_days, p.match_id
             FROM core.participation AS p JOIN {current(RAW_INPUTS["mentoring_match"], before)} AS m USING (match_id)
         ),
@@ -100,12 +102,21 @@ def matches(night: Night) -> pl.DataFrame:
     )
 
 
+def _served_at(night: Night) -> str:
+    """When alerts of the night are acted on (docs/decisions/0009).
+
+    At Sunday midnight of the organisation a mentor further west is routed for the week to come, not for the last hours
+    of the one that ends.
+    """
+    return f"{night.observed_sql} + INTERVAL {_READ_AFTER_HOURS} HOUR"
+
+
 def mentors(night: Night) -> pl.DataFrame:
     """Every mentor with a row of their own or an active match: mentor_id, capacity_minutes_per_week, local_at."""
     night.warehouse.con.register("matched_mentors", matches(night))
     found = night.warehouse.frame(
         f"""
-        SELECT mentor_id, m.capacity_minutes_per_week, {local(night.observed_sql, zone(night.settings, "m.timezone"))} AS local_at
+        SELECT mentor_id, m.capacity_minutes_per_week, {local(_served_at(night), zone(night.settings, "m.timezone"))} AS local_at
         FROM (SELECT DISTINCT mentor_id FROM matched_mentors)
         FULL JOIN {current(RAW_INPUTS["mentor"], night.observed_sql)} AS m USING (mentor_id) ORDER BY mentor_id
         """
@@ -127,7 +138,7 @@ def programmes(night: Night) -> pl.DataFrame:
     return night.warehouse.frame(
         f"""
         SELECT p.programme_id, count(*) FILTER (p.status = 'active') AS active_participations_count,
-               any_value({local(night.observed_sql, zone(night.settings, "r.timezone"))}) AS local_at
+               any_value({local(_served_at(night), zone(night.settings, "r.timezone"))}) AS local_at
         FROM core.participation AS p LEFT JOIN {current(RAW_INPUTS["programme"])} AS r USING (programme_id)
         GROUP BY p.programme_id ORDER BY p.programme_id
         """

@@ -21,7 +21,7 @@ from features.labels import labels
 from features.mentoring import mentoring_features
 from features.table import enrolment_week
 from features.windows import landmarks
-from pipelines.core.local_time import date_day
+from pipelines.core.local_time import date_day, epoch_day
 from pipelines.resources import Night
 from pipelines.warehouse import current
 
@@ -64,9 +64,10 @@ def build_mentoring(night: Night) -> int:
     )
     tickets = _lazy(
         night,
-        f"SELECT learner_id, {date_day('CAST(opened_at AS DATE)')} AS opened_epoch_day, "
-        f"{date_day('CAST(resolved_at AS DATE)')} AS resolved_epoch_day "
-        f"FROM {current(RAW_INPUTS['support_ticket'], before)}",
+        f"SELECT learner_id, {epoch_day('opened_at', 'zone')} AS opened_epoch_day, "
+        f"{epoch_day('resolved_at', 'zone')} AS resolved_epoch_day FROM {current(RAW_INPUTS['support_ticket'], before)} "
+        f"LEFT JOIN (SELECT learner_id, any_value(timezone) AS zone FROM {ENROLMENT.qualified_name} GROUP BY learner_id) "
+        "USING (learner_id)",
     )
     events = _lazy(night, f"FROM {MENTORING_EVENT.qualified_name}")
     return night.warehouse.replace_with(

@@ -36,7 +36,7 @@ SCORE = table(
 )
 REASON = table(
     "risk.reason",
-    "Why the risk is what it is, from exact TreeSHAP, for enrolments above the alert floor",
+    "Why the risk is what it is, from exact TreeSHAP, for enrolments from the alert floor's probability on",
     grain="one row per enrolment and observed_at",
     key="enrolment_id observed_at",
     level="learner",

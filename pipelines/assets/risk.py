@@ -186,8 +186,7 @@ def risk_reason(night: Night) -> int:
     cohort = warehouse.frame("FROM features.enrolment_week WHERE is_scoring ORDER BY enrolment_id")
     wanted = warehouse.frame(
         "SELECT enrolment_id FROM risk.score WHERE observed_at = "
-        f"{night.observed_sql} AND abandonment_probability_28d >= greatest({settings.alert_floor_probability}, "
-        f"{settings.alert_floor_over_base} * course_base_share)"
+        f"{night.observed_sql} AND abandonment_probability_28d >= {settings.alert_floor_probability}"
     )
     said = reasons(model, cohort.join(wanted, on="enrolment_id", how="semi"), cohort=cohort)
     warehouse.append(tables.REASON, said.with_columns(observed_at=pl.lit(night.observed_naive)))

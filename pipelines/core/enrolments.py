@@ -23,7 +23,7 @@ def build_enrolments(night: Night) -> int:
     are kept by somebody and an active one is believed.
     """
     warehouse, settings, tonight = night.warehouse, night.settings, night.tonight_epoch_day
-    known_day = epoch_day("e.recorded_at", "timezone")
+    known_day = epoch_day("e.recorded_at", "zone")
     return warehouse.replace(
         ENROLMENT,
         f"""
@@ -38,11 +38,22 @@ def build_enrolments(night: Night) -> int:
             LEFT JOIN {current(RAW_INPUTS["programme"])} AS p USING (programme_id)
             WHERE {date_day("e.enrolled_on")} < {tonight}
         ),
+        versions AS (
+            SELECT enrolment_id, e.status AS kind, {date_day("coalesce(e.status_on, last_on, e.enrolled_on)")} AS day,
+                   coalesce({known_day}, 0) AS told_day, e.rowid AS arrival
+            FROM raw.enrolment AS e JOIN (SELECT enrolment_id, timezone AS zone, last_on FROM base) USING (enrolment_id)
+        ),
+        -- A status is known from the first export that told it, however often later ones tell it again.
+        told AS (
+            SELECT enrolment_id, kind, day, max(arrival) AS last_arrival,
+                   greatest(min(told_day), CASE kind WHEN 'active' THEN 0 ELSE day END) AS known_day
+            FROM versions GROUP BY enrolment_id, kind, day
+        ),
         recorded AS (
-            SELECT enrolment_id, status AS kind, {date_day("coalesce(status_on, last_on, enrolled_on)")} AS day,
-                   greatest({date_day("coalesce(status_on, last_on, enrolled_on)")}, coalesce({known_day}, 0))
-                       AS known_day
-            FROM base AS e WHERE status <> 'active'
+            SELECT * FROM (
+                FROM told WHERE known_day < {tonight}
+                QUALIFY row_number() OVER (PARTITION BY enrolment_id ORDER BY last_arrival DESC) = 1
+            ) WHERE kind <> 'active'
         ),
         finished AS (
             SELECT enrolment_id, min(epoch_day) AS day, min(known_epoch_day) AS known_day
@@ -53,7 +64,7 @@ def build_enrolments(night: Night) -> int:
             SELECT enrolment_id, coalesce(max(epoch_day), any_value({date_day("enrolled_on")})) AS day
             FROM base LEFT JOIN core.enrolment_day USING (enrolment_id) GROUP BY enrolment_id
         ),
-        kept AS (SELECT count(*) > 0 AS is_recorded FROM recorded),
+        kept AS (SELECT count(*) > 0 AS is_recorded FROM raw.enrolment WHERE status <> 'active'),
         ends AS (
             SELECT enrolment_id, day, known_day, kind, 'status' AS rule, 1 AS precedence FROM recorded
             UNION ALL

@@ -12,7 +12,7 @@ OUTSIDE = "outside programmes"
 
 _DAY = "DATE '1970-01-01' + CAST({} AS INTEGER)"
 _MONTH = "CAST(date_trunc('month', {}) AS DATE)"
-# Share of completing among those still active after eight weeks, from ended enrolments; fewer say nothing.
+# Share of completing among those still active after eight weeks, from runs that are over; fewer say nothing.
 _STILL_ACTIVE_DAYS = 56
 _LEAST_ENDED = 50
 
@@ -44,7 +44,7 @@ def evidence(before: str, tonight: int) -> str:
         rows AS (
             SELECT e.programme_id, e.course_id, d.strand, {day} AS month_starts_on, e.learner_id, d.minutes,
                    d.events_count, 0.0 AS outcome_sum, 0 AS outcomes_count
-            FROM core.enrolment_day AS d JOIN core.enrolment AS e USING (enrolment_id)
+            FROM core.enrolment_day AS d JOIN core.enrolment AS e USING (enrolment_id) WHERE d.epoch_day < {tonight}
             UNION ALL
             SELECT e.programme_id, e.course_id, 'formal', {_MONTH.format(_DAY.format("s.submitted_epoch_day"))},
                    e.learner_id, 0, 0, s.score_share, 1
@@ -115,7 +115,8 @@ def counts(tonight: int) -> str:
         share AS (
             SELECT programme_id, avg(CAST(ended_kind = 'completed' AS DOUBLE)) AS completes_given_active_share
             FROM core.enrolment
-            WHERE ended_kind IS NOT NULL AND ended_epoch_day - enrolled_epoch_day >= {_STILL_ACTIVE_DAYS}
+            WHERE ended_kind IS NOT NULL AND course_end_epoch_day < {tonight}
+              AND ended_epoch_day - greatest(enrolled_epoch_day, course_start_epoch_day) >= {_STILL_ACTIVE_DAYS}
             GROUP BY programme_id HAVING count(*) >= {_LEAST_ENDED}
         )
         SELECT p.programme_id, CAST(NULL AS VARCHAR) AS course_id, count(*) AS learners_count,

@@ -230,6 +230,14 @@ def test_every_row_of_the_cross_stands_once() -> None:
         )
 
 
+def test_coordination_is_the_mentors_on_the_social_strand_alone() -> None:
+    elsewhere = frame(COSTS, ("p", None, MARCH, "coordination", "experiential", 777.0, "EUR", False))
+    found = roi(costs=pl.concat([BOOKED, elsewhere]))
+    all_rows = {"course_id": "all", "strand": "all", "isolation": "effect", "method": "full"}
+    assert one(found, component="mentoring", **all_rows)["cost_amount"] == 300 + 200
+    assert one(found, component="programme", **all_rows)["cost_amount"] == 1500 + 777
+
+
 def test_strand_rows_have_their_cost_and_no_benefit() -> None:
     found = roi().filter(course_id="all", component="programme", method="full", isolation="none")
     strands = {row["strand"]: row for row in found.iter_rows(named=True) if row["strand"] != "all"}

@@ -140,6 +140,20 @@ def test_an_end_recorded_late_is_masked_until_it_was_known(school):
     assert end(school) == told
 
 
+def test_an_end_is_known_from_the_first_export_that_told_it(school):
+    enrol(school, status="active", recorded_at="2024-01-10 02:00:00", known_at="2024-01-10 02:00:00")
+    for night in ("2024-02-03", "2024-02-04", "2024-03-10"):
+        told_at = f"{night} 02:00:00"
+        enrol(school, status="abandoned", status_on="2024-02-01", recorded_at=told_at, known_at=told_at)
+    assert end(school) == ("abandoned", "status", epoch("2024-02-01"), epoch("2024-02-03"))
+
+
+def test_one_who_came_back_is_active_again(school):
+    enrol(school, status="abandoned", status_on="2024-02-01", recorded_at="2024-02-03 02:00:00")
+    enrol(school, status="active", recorded_at="2024-02-10 02:00:00", known_at="2024-02-10 02:00:00")
+    assert end(school) == NOT_ENDED
+
+
 def test_an_end_that_lies_ahead_is_not_there_yet(school):
     enrol(school, status="completed", status_on="2024-03-13", recorded_at="2024-03-01 09:00:00")
     assert end(school) == NOT_ENDED
