@@ -97,7 +97,7 @@ def _submissions(random: np.random.Generator, enrolments: pl.DataFrame) -> pl.Da
             rows.append(
                 {
                     "enrolment_id": enrolment["enrolment_id"],
-                    "activity_iri": f"https://example.org/work/{work}",
+                    "activity_iri": f"https://example.org/task/{work}",
                     "due_epoch_day": None if work == 5 else due,
                     "weight": None if work == 4 else float(work + 1) * 2.5,
                     "submitted_epoch_day": submitted,
