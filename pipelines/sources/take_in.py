@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pipelines.resources import Night
 from pipelines.sources import inbox, oulad
 from pipelines.sources.record import Recorder
+from pipelines.sources.tables import take_table
 
 
 def take_in(night: Night, tables: Sequence[str]) -> Mapping[str, int]:
@@ -34,7 +35,7 @@ def take_in(night: Night, tables: Sequence[str]) -> Mapping[str, int]:
             if table == "xapi":
                 inbox.take_statements(files, night.warehouse, night.pseudonyms, record)
             else:
-                inbox.take_table(table, files, night.warehouse, night.pseudonyms, record)
+                take_table(table, files, night.warehouse, night.pseudonyms, record)
     return {
         "new_files": len(new),
         "refused_rows": sum(record.refused.values()),

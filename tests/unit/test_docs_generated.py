@@ -15,7 +15,7 @@ from data_contracts.tables.inputs import INPUTS
 from data_contracts.tables.marts import MARTS
 from pipelines.cli import COMMANDS
 from pipelines.settings import Settings
-from pipelines.sources import inbox
+from pipelines.sources import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -148,10 +148,10 @@ def test_the_quarantine_table_has_every_reason_a_row_can_be_refused_for_and_no_o
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     told = {reason for cell in cells for reason in re.findall(r"`(\w+)`", cell)}
     of_values = {
-        reason for table in INPUTS.values() for column in table.columns for reason, _ in inbox._fault_of(column)
+        reason for table in INPUTS.values() for column in table.columns for reason, _ in tables._fault_of(column)
     }
-    of_references = {reason for references in inbox._REFERENCES.values() for _, _, reason in references}
-    of_rows = set(re.findall(r'cases\.append\(\("\w+", "(\w+)"', Path(inbox.__file__).read_text("utf-8")))
+    of_references = {reason for references in tables._REFERENCES.values() for _, _, reason in references}
+    of_rows = set(re.findall(r'cases\.append\(\("\w+", "(\w+)"', Path(tables.__file__).read_text("utf-8")))
     assert of_rows
     assert (of_values | of_references | of_rows) - told == set()
     folders = [ROOT / "pipelines" / name for name in ("sources", "core", "statements")]

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from data_contracts.tables.inputs import RAW_INPUTS
 from pipelines.sources import inbox
 from pipelines.warehouse import current
 
@@ -223,7 +224,7 @@ def test_restated_rows_are_kept_as_versions_and_the_latest_is_current(house):
     for name, content in (("b.csv", csv(later)), ("c.csv", csv(GOOD))):
         house.deliver("enrolment", name, content)
         house.take("enrolment")
-    table = inbox.RAW_INPUTS["enrolment"]
+    table = RAW_INPUTS["enrolment"]
     assert house.warehouse.count(table) == 2
     assert house.rows(f"SELECT status FROM {current(table)}") == [("completed",)]
 
