@@ -170,9 +170,7 @@ def _throw_away_night(folder: Path, settings: Settings, observed_at: datetime) -
     with tempfile.TemporaryDirectory(prefix="handrail-evaluate-") as name:
         home = Home(Path(name))
         home.create(oulad.SOURCE)
-        with Warehouse(
-            home.warehouse_file, home.identity_file, threads=settings.threads, memory_limit=settings.memory_limit
-        ) as warehouse:
+        with Warehouse.of(home, settings) as warehouse:
             yield Night(
                 home=home,
                 # Days of this data are days of the presentation, whatever zone the operator works in.

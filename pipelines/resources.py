@@ -100,14 +100,7 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _opened(self, home: Home, settings: Settings, run_id: str) -> Night:
         data, observed_at = locate(home, settings, data=self.data, as_of=self.as_of)
         sweep(home.path, home.marts)
-        warehouse = self._open.enter_context(
-            Warehouse(
-                home.warehouse_file,
-                home.identity_file,
-                threads=settings.threads,
-                memory_limit=settings.memory_limit,
-            )
-        )
+        warehouse = self._open.enter_context(Warehouse.of(home, settings))
         runs.begin(warehouse, run_id, settings.source, observed_at)
         return Night(
             home=home,

@@ -23,6 +23,8 @@ from data_contracts.tables.core import CORE_TABLES
 from data_contracts.tables.features import FEATURE_TABLES
 from data_contracts.tables.inputs import RAW_TABLES
 from data_contracts.tables.risk import RISK_TABLES
+from pipelines.home import Home
+from pipelines.settings import Settings
 
 SCHEMA_VERSION = 1
 DERIVED = ("raw", "core", "features")
@@ -79,6 +81,13 @@ class Warehouse:
             raise
         # A transaction may write to one attached database only, so the identity store has its own.
         self._identity = self.con.cursor()
+
+    @classmethod
+    def of(cls, home: Home, settings: Settings) -> Warehouse:
+        """Open the warehouse of a home as its settings ask."""
+        return cls(
+            home.warehouse_file, home.identity_file, threads=settings.threads, memory_limit=settings.memory_limit
+        )
 
     def __enter__(self) -> Warehouse:
         return self

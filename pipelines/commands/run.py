@@ -56,16 +56,10 @@ def _simulate(home: Home, settings: Settings) -> None:
     simulate(home.simulated, world, on_progress=say)
 
 
-def _open(home: Home, settings: Settings) -> Warehouse:
-    return Warehouse(
-        home.warehouse_file, home.identity_file, threads=settings.threads, memory_limit=settings.memory_limit
-    )
-
-
 def _is_published(home: Home, settings: Settings, data: Path, observed_at: datetime) -> bool:
     if not home.marts_file.exists() or not home.warehouse_file.exists():
         return False
-    with _open(home, settings) as warehouse:
+    with Warehouse.of(home, settings) as warehouse:
         return runs.last_published(warehouse) == publication_id(settings, data, observed_at)
 
 
@@ -89,7 +83,7 @@ def _run(home: Home, settings: Settings, arguments: argparse.Namespace, data: Pa
         timezone=settings.timezone,
         on_step=on_step,
     )
-    with _open(home, settings) as warehouse:
+    with Warehouse.of(home, settings) as warehouse:
         row = runs.row_of(warehouse, outcome.run_id)
         code = _exit_code(outcome, row)
         runs.conclude(warehouse, outcome.run_id, code, outcome.error)
