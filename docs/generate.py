@@ -16,10 +16,11 @@ from pathlib import Path
 
 from data_contracts.errors import PermanentError
 from data_contracts.features import FAMILIES, FEATURES
+from data_contracts.fields.learning import VERB_KINDS
 from data_contracts.schema import Column, Field, Level, Table
 from data_contracts.tables.inputs import AUDIT_ATTRIBUTES, INPUTS, MINIMUM, PSEUDONYM_OF
 from data_contracts.tables.marts import MARTS, MARTS_CONTRACT_VERSION
-from data_contracts.xapi.vocabulary import ACTIVITY_KINDS_OF, OULAD_TYPE_PREFIX, STRAND_OF_KIND, VERB_KINDS
+from data_contracts.xapi.vocabulary import NO_ACT_KINDS, STRAND_OF_KIND, STRAND_OF_VERB, VOCABULARIES
 from pipelines.settings import Settings
 
 FOLDER = Path(__file__).resolve().parent
@@ -28,6 +29,20 @@ FOLDER = Path(__file__).resolve().parent
 _EVERYWHERE = "recorded_at"
 # Every mart has it; marts.md says so once.
 _IN_EVERY_MART = "publication_id"
+
+_VERB_MEANINGS: Mapping[str, str] = {
+    "engaged": "was there: opened, viewed, played, started, went on",
+    "submitted": "handed in or answered something, or failed at it",
+    "passed": "handed something in and passed",
+    "completed": "completed something",
+    "interacted": "turned to others: commented, replied, shared, rated",
+    "created": "made or changed something",
+    "graded": "a score, grade or award became known",
+    "satisfied": "the LMS concluded by itself that all that was asked for is there",
+    "administrative": "the organisation or the LMS acted: enrolled, assigned, waived, logged out, closed a lost session",
+    "voided": "takes a statement back; never in core.statement",
+    "other": "no vocabulary lists the verb",
+}
 
 _ABOUT: Mapping[Level, str] = {
     "aggregate": "no single person",
@@ -75,25 +90,37 @@ def _kept_as(column: Column) -> str:
     return "identity store" if column.field.is_personal else ""
 
 
-def verbs() -> str:
-    """Known verbs by what they mean."""
-    return _grid(("meaning", "verbs"), [(kind, _codes(iris)) for kind, iris in _grouped(VERB_KINDS)])
+def verb_kinds() -> str:
+    """Verb kinds: whether they are acts of the learner, and their strand."""
+    rows = [
+        (f"`{kind}`", "" if kind in NO_ACT_KINDS else "yes", STRAND_OF_VERB.get(kind, "formal"), _VERB_MEANINGS[kind])
+        for kind in VERB_KINDS
+    ]
+    return _grid(("verb kind", "an act of the learner", "strand, unless the type has one", "meaning"), rows)
 
 
-def activity_types() -> str:
-    """Known activity types by kind, with the kind's strand; the Open University's own are left out."""
-    common = {iri: kind for iri, kind in ACTIVITY_KINDS_OF.items() if not iri.startswith(OULAD_TYPE_PREFIX)}
-    rows = [(kind, STRAND_OF_KIND[kind], _codes(iris)) for kind, iris in _grouped(common)]
-    return _grid(("kind", "strand", "activity types"), rows)
+def vocabularies() -> str:
+    """Every vocabulary with its source and its terms by kind."""
+    parts = []
+    for one in VOCABULARIES:
+        rows = [*_terms("verb", one.verbs), *_terms("type", one.types)]
+        source = " ".join(one.source.split())
+        parts.append(f"### {one.name}\n\nSource: {source}.\n\n{_grid(('term', 'kind', 'strand', 'IRIs'), rows)}")
+    return "\n\n".join(parts)
 
 
-def _grouped(meanings: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    kinds = dict.fromkeys(meanings.values())
-    return [(kind, [iri for iri, found in meanings.items() if found == kind]) for kind in kinds]
-
-
-def _codes(iris: Iterable[str]) -> str:
-    return "<br>".join(f"`{iri}`" for iri in iris)
+def _terms(term: str, kind_of: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
+    """Terms by kind and prefix, the prefix said once."""
+    words: dict[tuple[str, str], list[str]] = {}
+    for iri, kind in kind_of.items():
+        start = max(iri.rstrip("/").rfind(sign) for sign in "/#:") + 1
+        words.setdefault((kind, iri[:start]), []).append(iri[start:])
+    strand = STRAND_OF_VERB if term == "verb" else STRAND_OF_KIND
+    default = "" if term == "verb" else "formal"
+    return [
+        (term, kind, strand.get(kind, default), f"`{prefix}`: {', '.join(f'`{word}`' for word in found)}")
+        for (kind, prefix), found in words.items()
+    ]
 
 
 def marts() -> str:
@@ -195,7 +222,8 @@ def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "inputs.md": {"inputs": inputs, "verbs": verbs, "activity types": activity_types},
+    "inputs.md": {"inputs": inputs},
+    "meaning.md": {"verb kinds": verb_kinds, "vocabularies": vocabularies},
     "marts.md": {"marts": marts},
     "settings.md": {"settings": settings},
     "features.md": {"features": features},

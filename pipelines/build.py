@@ -20,7 +20,7 @@ from pipelines.assets.marts import ASSETS as MART_ASSETS
 from pipelines.assets.raw import ASSETS as RAW_ASSETS
 from pipelines.assets.risk import ASSETS as RISK_ASSETS
 from pipelines.checks import contract_check
-from pipelines.launch import NIGHTLY, TRAINING
+from pipelines.launch import NIGHTLY, REBUILD, TRAINING
 from pipelines.resources import NightResource
 
 _CHECKED: Mapping[str, Table] = {
@@ -53,6 +53,12 @@ def build_defs(*, resources: Mapping[str, object] | None = None, timezone: str =
         executor_def=in_process,
         config={"ops": {"risk_model": {"config": {"retrain": True}}}},
     )
+    rebuild = dg.define_asset_job(
+        REBUILD,
+        selection=dg.AssetSelection.groups("2_core", "3_features"),
+        description="Computes core and features anew from schema raw; `handrail rebuild` fills that from the archive.",
+        executor_def=in_process,
+    )
     checks = [contract_check(key, table) for key, table in _CHECKED.items()]
     checks += [
         contract_check(name, table, f"building.main.{name}") for name, table in MARTS.items() if name != "publication"
@@ -60,7 +66,7 @@ def build_defs(*, resources: Mapping[str, object] | None = None, timezone: str =
     return dg.Definitions(
         assets=[*RAW_ASSETS, *CORE_ASSETS, *FEATURE_ASSETS, *RISK_ASSETS, *ALERT_ASSETS, *MART_ASSETS],
         asset_checks=checks,
-        jobs=[nightly, training],
+        jobs=[nightly, training, rebuild],
         schedules=[
             dg.ScheduleDefinition(
                 name="nightly_schedule",

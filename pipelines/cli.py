@@ -16,8 +16,12 @@ COMMANDS = {
     "run": "take in what is new, score, alert, publish",
     "ui": "open the Dagster UI on loopback",
     "simulate": "write a world whose truth is known",
+    "backfill": "pull a range from a Learning Record Store again",
+    "rebuild": "fill the warehouse anew from the archive",
     "validate": "judge xAPI statements of a file",
     "evaluate": "judge the risk model on the Open University data",
+    "erase": "erase one person from every store",
+    "export-learner": "give out everything that is held of one person",
 }
 
 
@@ -28,7 +32,7 @@ def main(given: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     modules = {}
     for name, help_text in COMMANDS.items():
-        modules[name] = importlib.import_module(f"pipelines.commands.{name}")
+        modules[name] = importlib.import_module(f"pipelines.commands.{name.replace('-', '_')}")
         sub = subparsers.add_parser(name, help=help_text, description=modules[name].__doc__)
         sub.add_argument("--home", help="where everything lies (default: HANDRAIL_HOME, else ./var)")
         modules[name].add_arguments(sub)

@@ -178,7 +178,6 @@ def _throw_away_night(folder: Path, settings: Settings, observed_at: datetime) -
                 data=folder,
                 observed_at=observed_at,
                 run_id="evaluate",
-                publication_id="",
                 warehouse=warehouse,
                 pseudonyms=Pseudonyms(_KEY),
                 build=PublicationBuild(warehouse.con, home.path / BUILD_NAME),

@@ -126,8 +126,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def parse_as_of(text: str) -> datetime:
-    """Read `--as-of`: a date (its midnight, UTC) or an instant with its offset.
+def parse_instant(text: str, option: str = "--as-of") -> datetime:
+    """Read an option's instant: a date (its midnight, UTC) or an instant with its offset.
 
     Raises:
         UsageError: the text is neither.
@@ -136,7 +136,7 @@ def parse_as_of(text: str) -> datetime:
         read = datetime.fromisoformat(text)
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        message = f"--as-of {text!r} is neither a date such as 2026-03-01 nor an instant such as 2026-03-01T00:00:00Z"
+        message = f"{option} {text!r} is neither a date such as 2026-03-01 nor an instant such as 2026-03-01T00:00:00Z"
         raise UsageError(message) from None
 
 
@@ -149,7 +149,7 @@ def observation_time(data: Path, settings: Settings, as_of: str = "") -> datetim
         UsageError: `as_of` or the snapshot says no time.
     """
     if as_of:
-        return parse_as_of(as_of)
+        return parse_instant(as_of)
     snapshot = data.parent / "snapshot.json"
     if snapshot.exists():
         try:
@@ -157,6 +157,6 @@ def observation_time(data: Path, settings: Settings, as_of: str = "") -> datetim
         except (ValueError, KeyError, TypeError):
             message = 'snapshot.json beside the inbox does not say {"observed_at": ...}; mend it, or give --as-of'
             raise UsageError(message) from None
-        return parse_as_of(told)
+        return parse_instant(told)
     zone = ZoneInfo(settings.timezone)
     return now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

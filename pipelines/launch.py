@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NIGHTLY = "nightly"
 TRAINING = "weekly_training"
+REBUILD = "rebuild"
 
 # The console tells steps in our own words; everything else stands in the run's log in the UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -70,7 +71,7 @@ def prepare_dagster(home: Home) -> None:
 
 
 def run_job(
-    job_name: str, night: Mapping[str, str], *, timezone: str, on_step: Callable[[str, int, int], None]
+    job_name: str, night: Mapping[str, Any], *, timezone: str, on_step: Callable[[str, int, int], None]
 ) -> Outcome:
     """Run a job with a configured night and report each step that ends.
 

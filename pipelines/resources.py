@@ -9,24 +9,29 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import duckdb
 from pydantic import PrivateAttr
 
+from data_contracts.errors import HandrailError
 from pipelines import runs
-from pipelines.home import EPOCH, Home, now
+from pipelines.home import EPOCH, Home, now, parse_instant
 from pipelines.launch import close_orphans
 from pipelines.lock import run_lock
+from pipelines.privacy.erase import ensure_finished
 from pipelines.publish import BUILD_NAME, PublicationBuild, sweep
 from pipelines.settings import Settings, load_settings
 from pipelines.sources import locate, publication_id
+from pipelines.sources.take_in import put_away
 from pipelines.statements.identity import Pseudonyms, load_key
 from pipelines.warehouse import Warehouse
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Night:
     """One run's world: where, with what settings, as of when; assets get it from `NightResource`."""
 
@@ -35,10 +40,14 @@ class Night:
     data: Path
     observed_at: datetime
     run_id: str
-    publication_id: str
     warehouse: Warehouse
     pseudonyms: Pseudonyms
     build: PublicationBuild
+
+    @cached_property
+    def publication_id(self) -> str:
+        """What this run publishes; asked for only when everything is taken in."""
+        return publication_id(self.settings, self.observed_at, self.warehouse)
 
     @property
     def tonight_epoch_day(self) -> int:
@@ -57,16 +66,28 @@ class Night:
         return f"TIMESTAMP '{self.observed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
 
 
+def _put_away(night: Night) -> None:
+    """Empty the inbox of what was taken. A run does not fail for it: the next one tries again."""
+    try:
+        kept = put_away(night.warehouse, night.settings, night.home, night.data, night.observed_naive)
+    except (HandrailError, OSError, duckdb.Error) as error:
+        kept = [f"what was taken stays in the inbox: {error}"]
+    for line in kept:
+        runs.note(night.warehouse, night.run_id, line)
+
+
 class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Opens the home under its lock when a run starts, and closes it when the run ends.
 
     Empty strings mean: the default home, the source and data of `handrail.toml`, the default observation time.
+    A run that `takes_in` nothing needs no data folder, but an observation time.
     """
 
     home: str = ""
     source: str = ""
     data: str = ""
     as_of: str = ""
+    takes_in: bool = True
 
     _night: Night | None = PrivateAttr(default=None)
     _open: ExitStack = PrivateAttr(default_factory=ExitStack)
@@ -98,7 +119,11 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise
 
     def _opened(self, home: Home, settings: Settings, run_id: str) -> Night:
-        data, observed_at = locate(home, settings, data=self.data, as_of=self.as_of)
+        if self.takes_in:
+            data, observed_at = locate(home, settings, data=self.data, as_of=self.as_of)
+        else:
+            data, observed_at = home.inbox, parse_instant(self.as_of)
+        ensure_finished(home, settings)
         sweep(home.path, home.marts)
         warehouse = self._open.enter_context(Warehouse.of(home, settings))
         runs.begin(warehouse, run_id, settings.source, observed_at)
@@ -108,7 +133,6 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             data=data,
             observed_at=observed_at,
             run_id=run_id,
-            publication_id=publication_id(settings, data, observed_at),
             warehouse=warehouse,
             pseudonyms=Pseudonyms(load_key(home.key_file, has_identities=warehouse.has_identities())),
             build=PublicationBuild(warehouse.con, home.path / BUILD_NAME),
@@ -116,7 +140,9 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Close the stores and free the lock, whatever happened."""
-        if self._night is not None:
-            runs.end(self._night.warehouse, self._night.run_id)
-        self._night = None
-        self._open.close()
+        night, self._night = self._night, None
+        with self._open:
+            if night is not None:
+                runs.end(night.warehouse, night.run_id)
+                if self.takes_in:
+                    _put_away(night)

@@ -14,12 +14,13 @@ from pipelines.warehouse import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """What ops.run says of a run: its state, what it published, how many rows it newly refused, and a message."""
+    """What ops.run says of a run: its state, what it published, rows newly refused, a message, sources that failed."""
 
     state: str
     publication_id: str | None
     new_quarantined_count: int
     message: str
+    failed_sources: str = ""
 
 
 def begin(warehouse: Warehouse, run_id: str, source: str, observed_at: datetime) -> None:
@@ -47,7 +48,18 @@ def end(warehouse: Warehouse, run_id: str) -> None:
 
 def note(warehouse: Warehouse, run_id: str, message: str) -> None:
     """Write down what a person should hear of the run, though it is no error."""
-    warehouse.execute("UPDATE ops.run SET message = ? WHERE run_id = ?", [message, run_id])
+    warehouse.execute(
+        "UPDATE ops.run SET message = concat_ws(chr(10), nullif(message, ''), ?) WHERE run_id = ?", [message, run_id]
+    )
+
+
+def source_failed(warehouse: Warehouse, run_id: str, source_name: str, message: str) -> None:
+    """Write down that a source failed; the others and the night go on."""
+    warehouse.execute(
+        "UPDATE ops.run SET failed_sources = concat_ws(',', nullif(failed_sources, ''), ?) WHERE run_id = ?",
+        [source_name, run_id],
+    )
+    note(warehouse, run_id, f"{source_name} failed: {message}")
 
 
 def conclude(warehouse: Warehouse, run_id: str, exit_code: int, message: str) -> None:
@@ -62,8 +74,8 @@ def conclude(warehouse: Warehouse, run_id: str, exit_code: int, message: str) ->
 def row_of(warehouse: Warehouse, run_id: str) -> RunRow:
     """What became of a run; a run that was never begun has state 'unknown'."""
     found = warehouse.rows(
-        "SELECT state, publication_id, coalesce(quarantined_after - quarantined_before, 0), coalesce(message, '') "
-        "FROM ops.run WHERE run_id = ?",
+        "SELECT state, publication_id, coalesce(quarantined_after - quarantined_before, 0), coalesce(message, ''), "
+        "coalesce(failed_sources, '') FROM ops.run WHERE run_id = ?",
         [run_id],
     )
     return RunRow(*found[0]) if found else RunRow("unknown", None, 0, "")
@@ -73,3 +85,9 @@ def last_published(warehouse: Warehouse) -> str | None:
     """publication_id of the latest run that published."""
     found = warehouse.scalar("SELECT arg_max(publication_id, started_at) FROM ops.run WHERE state = 'published'")
     return None if found is None else str(found)
+
+
+def last_observed_at(warehouse: Warehouse) -> str:
+    """observed_at of the latest run, as `--as-of` reads it; empty where there was none."""
+    found = warehouse.scalar("SELECT arg_max(observed_at, started_at) FROM ops.run")
+    return "" if found is None else f"{found.isoformat()}Z"

@@ -7,15 +7,17 @@ Belongs here: names, defaults and limits of settings. Does not belong here: path
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import json
 import os
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data_contracts.errors import UsageError
@@ -25,12 +27,84 @@ SourceName = Literal["simulated", "inbox", "oulad"]
 # HANDRAIL_HOME says where everything lies, the settings among them.
 _NO_SETTINGS = {"home"}
 
+# HANDRAIL_LRS_<NAME>_PASSWORD and its like are credentials: read where they are needed, and no settings.
+LRS_CREDENTIALS = ("username", "password", "token")
+
 FIRST_FILE = """\
 # Handrail's settings. Every key may also stand in the environment, as HANDRAIL_<KEY>.
 # An unknown key is an error. Defaults are listed in docs/settings.md.
 source = {source}
 data = {data}
 """
+
+
+class LrsSettings(BaseModel):
+    """A Learning Record Store to pull from: a `[[lrs]]` table. Credentials never stand here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$", description="What it is called here; keep it for good")
+    endpoint: str = Field(description="The address before `/statements`, such as `https://lrs.example.org/xapi`")
+    version: Literal["1.0.3", "2.0.0"] = Field("1.0.3", description="Version of xAPI that it is asked in")
+    auth: Literal["basic", "bearer", "none"] = Field("basic", description="How it knows us")
+    credentials_file: str = Field(
+        "", description="TOML file of `username` and `password`, or `token`; from the home unless absolute; 0600"
+    )
+    since: AwareDatetime | None = Field(None, description="First instant to pull, on `stored`; all where it is not set")
+    overlap_minutes: int = Field(15, ge=0, description="Minutes before the watermark that are asked for again")
+    page_limit: int = Field(1000, ge=0, description="Statements a page; 0 leaves it to the LRS")
+    max_pages: int = Field(1_000_000, ge=1, description="Pages a run")
+    max_bytes: int = Field(100_000_000_000, ge=1, description="Bytes a run, unpacked")
+    max_minutes: float = Field(240, gt=0, description="Minutes a run")
+    max_page_bytes: int = Field(256_000_000, ge=1, description="Bytes a page, unpacked; more is an error")
+    timeout_seconds: float = Field(60, gt=0, description="Seconds without a byte after which an answer is given up")
+    commit_statements: int = Field(50_000, ge=1, description="Statements after which what was pulled is committed")
+    commit_seconds: float = Field(30, ge=0, description="... or seconds, whichever comes first")
+    allow_http: bool = Field(False, description="Ask without TLS, and not on this machine alone")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_whole = False
+        message = ""
+        if not is_whole or "\\" in value or not value.isprintable() or " " in value:
+            message = "an address such as 'https://lrs.example.org/xapi' is needed"
+        elif "@" in parts.netloc:
+            message = "user and password do not stand in an address; see docs/lrs.md for where they go"
+        elif parts.query or parts.fragment:
+            message = "an address without '?' and '#' is needed"
+        elif parts.path.rstrip("/").endswith("/statements"):
+            message = "write the address before '/statements'"
+        elif not value.isascii():
+            message = "write letters beyond ASCII as they are sent: a host as xn--..., a path with %"
+        if message:
+            raise ValueError(message)
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _is_private_on_the_way(self) -> LrsSettings:
+        if self.endpoint.startswith("http:") and not self.allow_http and not self.is_loopback:
+            message = "endpoint is without TLS: write https://, or allow_http = true where the network is trusted"
+            raise ValueError(message)
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the endpoint is on this machine."""
+        host = urlsplit(self.endpoint).hostname or ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+    @property
+    def variable_prefix(self) -> str:
+        """What the variables of its credentials begin with."""
+        return f"HANDRAIL_LRS_{self.name.upper().replace('-', '_')}_"
 
 
 class Settings(BaseSettings):
@@ -64,7 +138,16 @@ class Settings(BaseSettings):
     memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="Memory of the database")
     simulated_learners: int = Field(1200, ge=50, description="Learners a run in the demo world")
     simulated_weeks: int = Field(16, ge=8, description="Weeks of a course run in the demo world")
-    simulated_seed: int = Field(7, description="Seed of the demo world")
+    simulated_seed: int = Field(7, ge=0, description="Seed of the demo world")
+    simulated_effect: float = Field(-0.15, ge=-3, le=3, description="Log hazard ratio of contact in the demo world")
+    simulated_confounding: float = Field(0.8, description="How much contact follows visible struggle in it")
+    simulated_hidden: float = Field(0.0, description="How much contact follows in it what no log shows")
+    simulated_propensity: Literal["linear", "nonlinear"] = Field("linear", description="Form of what contact follows")
+    simulated_dirt: float = Field(0.0, ge=0, le=0.5, description="Share of faulty rows planted in the demo world")
+    consume: bool = Field(True, description="Move files of the home's inbox into sealed storage once they are taken")
+    inbox_settle_seconds: float = Field(60, ge=0, description="A file this young that ends in the middle waits")
+    sealed_days: int = Field(90, ge=1, description="Days after which a file in sealed storage is forgotten")
+    lrs: tuple[LrsSettings, ...] = Field((), description="Learning Record Stores: see [lrs.md](lrs.md)")
 
     @field_validator("timezone")
     @classmethod
@@ -74,6 +157,16 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError):
             message = f"{value!r} is no IANA time zone; write one such as 'Europe/Lisbon'"
             raise ValueError(message) from None
+        return value
+
+    @field_validator("lrs")
+    @classmethod
+    def _names_differ(cls, value: tuple[LrsSettings, ...]) -> tuple[LrsSettings, ...]:
+        prefixes = [lrs.variable_prefix for lrs in value]
+        for lrs in value:
+            if prefixes.count(lrs.variable_prefix) > 1:
+                message = f"two have the name {lrs.name!r} ('-' and '_' count as one); give each its own"
+                raise ValueError(message)
         return value
 
     @classmethod
@@ -89,18 +182,41 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     def public_json(self) -> str:
-        """Settings in force as one line of JSON; `data` is left out, since a path tells of the machine."""
-        return json.dumps(self.model_dump(exclude={"data"}), sort_keys=True)
+        """Settings in force as one line of JSON; paths are left out, since they tell of the machine."""
+        told = self.model_dump(mode="json", exclude={"data": True, "lrs": {"__all__": {"credentials_file"}}})
+        return json.dumps(told, sort_keys=True)
 
 
-def _refuse_unknown(keys: Iterable[str], where: str) -> None:
-    known = Settings.model_fields
+def _refuse_unknown(keys: Iterable[str], where: str, known: Iterable[str] = tuple(Settings.model_fields)) -> None:
     for key in keys:
         if key not in known:
             nearest = difflib.get_close_matches(key, known, n=1)
             way_out = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(sorted(known))}"
             message = f"{where}: unknown key {key!r}; {way_out}"
             raise UsageError(message)
+
+
+def _refuse_unknown_of_lrs(tables: object, file: Path) -> None:
+    """Refuse credentials and unknown keys in `[[lrs]]` tables; make paths of credentials whole."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        message = f"{file.name}: write each Learning Record Store as a table of its own, [[lrs]]"
+        raise UsageError(message)
+    for number, table in enumerate(tables, start=1):
+        where = f"{file.name}: lrs {table.get('name', number)!r}"
+        for key in table:
+            if any(word in key.lower() for word in ("user", "pass", "token", "secret", "key")):
+                message = (
+                    f"{where}: {key!r} does not stand in {file.name}, which is published and copied; take it out, and "
+                    f"set HANDRAIL_LRS_<NAME>_USERNAME and _PASSWORD (or _TOKEN), or name a credentials_file"
+                )
+                raise UsageError(message)
+        _refuse_unknown(table, where, tuple(LrsSettings.model_fields))
+        if isinstance(given := table.get("credentials_file"), str) and given:
+            table["credentials_file"] = str(file.parent.absolute() / Path(given).expanduser())
+
+
+def _is_credential(key: str) -> bool:
+    return key.startswith("lrs_") and key.endswith(tuple(f"_{what}" for what in LRS_CREDENTIALS))
 
 
 def load_settings(file: Path) -> Settings:
@@ -119,7 +235,9 @@ def load_settings(file: Path) -> Settings:
     prefix = str(Settings.model_config["env_prefix"])
     in_environment = {name.removeprefix(prefix).lower() for name in os.environ if name.startswith(prefix)}
     _refuse_unknown(values, file.name)
-    _refuse_unknown(in_environment - _NO_SETTINGS, "environment")
+    _refuse_unknown_of_lrs(values.get("lrs", []), file)
+    no_settings = _NO_SETTINGS | {key for key in in_environment if _is_credential(key)}
+    _refuse_unknown(in_environment - no_settings, "environment", tuple(Settings.model_fields.keys() - {"lrs"}))
     try:
         return Settings(**values)  # type: ignore[arg-type]  # pydantic checks each value
     except ValidationError as error:

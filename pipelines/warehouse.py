@@ -7,7 +7,8 @@ tables mean (`data_contracts`) or how they are filled (`pipelines.core`, `featur
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import duckdb
 import narwhals as nw
 import polars as pl
+import pyarrow as pa
 
 from data_contracts.errors import PermanentError, TransientError
 from data_contracts.schema import Table
@@ -23,10 +25,11 @@ from data_contracts.tables.core import CORE_TABLES
 from data_contracts.tables.features import FEATURE_TABLES
 from data_contracts.tables.inputs import RAW_TABLES
 from data_contracts.tables.risk import RISK_TABLES
+from pipelines.archive import Archive
 from pipelines.home import Home
 from pipelines.settings import Settings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DERIVED = ("raw", "core", "features")
 RECORDS = ("risk", "alerts", "ops")
 
@@ -35,6 +38,13 @@ CREATE TABLE IF NOT EXISTS ops.schema_version (area VARCHAR, version INTEGER);
 CREATE TABLE IF NOT EXISTS ops.run (
     run_id VARCHAR, source VARCHAR, observed_at TIMESTAMP, started_at TIMESTAMP, ended_at TIMESTAMP, state VARCHAR,
     exit_code INTEGER, publication_id VARCHAR, quarantined_before BIGINT, quarantined_after BIGINT, message VARCHAR);
+ALTER TABLE ops.run ADD COLUMN IF NOT EXISTS failed_sources VARCHAR;
+CREATE TABLE IF NOT EXISTS ops.archive_unit (unit BIGINT);
+CREATE TABLE IF NOT EXISTS ops.lrs_pull (
+    lrs_name VARCHAR, range_name VARCHAR, since_at TIMESTAMP, until_at TIMESTAMP, watermark_at TIMESTAMP,
+    is_open BOOLEAN, continuation VARCHAR, consistent_at TIMESTAMP, newest_stored_at TIMESTAMP,
+    ordered_page_count BIGINT, page_count BIGINT, statement_count BIGINT, byte_count BIGINT, updated_at TIMESTAMP);
+CREATE TABLE IF NOT EXISTS ops.access_log (accessed_at TIMESTAMP, command VARCHAR, row_count BIGINT);
 CREATE TABLE IF NOT EXISTS ops.check_result (
     run_id VARCHAR, table_name VARCHAR, check_name VARCHAR, is_passed BOOLEAN, check_value DOUBLE, row_count BIGINT);
 """
@@ -48,7 +58,12 @@ CREATE TABLE IF NOT EXISTS identity.main.person (
     person_id VARCHAR, person_key VARCHAR, display_name VARCHAR, contact_address VARCHAR);
 CREATE TABLE IF NOT EXISTS identity.main.audit (
     learner_id VARCHAR, gender VARCHAR, age_band VARCHAR, disability VARCHAR, deprivation_band VARCHAR);
+CREATE TABLE IF NOT EXISTS identity.main.tombstone (tombstone VARCHAR);
+CREATE TABLE IF NOT EXISTS identity.main.erasure (identity_type VARCHAR, identity_value VARCHAR, person VARCHAR);
 CREATE TABLE IF NOT EXISTS identity.sealed.quarantine (fault_id VARCHAR, file_name VARCHAR, raw_text VARCHAR);
+CREATE TABLE IF NOT EXISTS identity.sealed.file (
+    file_hash VARCHAR, table_name VARCHAR, file_name VARCHAR, part BIGINT, is_last BOOLEAN, content BLOB, codec VARCHAR,
+    sealed_at TIMESTAMP);
 """
 
 
@@ -74,6 +89,7 @@ class Warehouse:
         finally:
             os.umask(old_mask)
         self.con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        self.archive = Archive(file.parent / "archive")
         try:
             self._create()
         except BaseException:
@@ -99,23 +115,53 @@ class Warehouse:
         self.con.close()
 
     def _create(self) -> None:
-        for schema in (*DERIVED, *RECORDS):
+        for schema in RECORDS:
             self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         self.con.execute(_OPS)
         self.con.execute(_IDENTITY)
         stamped = dict(self.rows("SELECT area, version FROM ops.schema_version"))
         for area in ("warehouse", "identity"):
             found = stamped.get(area)
-            if found is None:
-                self.con.execute("INSERT INTO ops.schema_version VALUES (?, ?)", [area, SCHEMA_VERSION])
-            elif found > SCHEMA_VERSION:
+            if found is not None and found > SCHEMA_VERSION:
                 message = (
                     f"the {area} store has schema version {found}, this code knows {SCHEMA_VERSION}; "
                     "install the newer Handrail that wrote it"
                 )
                 raise PermanentError(message)
+        self.archive.settle({int(row[0]) for row in self.rows("SELECT unit FROM ops.archive_unit")})
+        if stamped.get("warehouse") == SCHEMA_VERSION:
+            self._create_tables()
+        else:
+            self.replay()
+
+    def _create_tables(self) -> None:
+        for schema in DERIVED:
+            self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         for contract in (*RAW_TABLES, *CORE_TABLES, *FEATURE_TABLES, *RISK_TABLES, *ALERT_TABLES):
             self.con.execute(f"CREATE TABLE IF NOT EXISTS {contract.qualified_name} ({contract.ddl()})")
+
+    def replay(self) -> None:
+        """Empty what is derived and fill schema raw anew from the archive; core and features follow from raw.
+
+        A column that the archive's older parts do not have is null; one transaction, so a kill changes nothing.
+        """
+        self.con.execute("BEGIN")
+        for schema in DERIVED:
+            self.con.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        self._create_tables()
+        for contract in RAW_TABLES:
+            parts = self.archive.parts(contract.name)
+            if parts:
+                self.con.execute(
+                    f"INSERT INTO {contract.qualified_name} BY NAME "
+                    "SELECT * FROM read_parquet(?, union_by_name = true)",
+                    [[str(part) for part in parts]],
+                )
+        self.con.execute("DELETE FROM ops.archive_unit; DELETE FROM ops.schema_version")
+        self.con.execute("INSERT INTO ops.archive_unit VALUES (?)", [self.archive.last_unit()])
+        for area in ("warehouse", "identity"):
+            self.con.execute("INSERT INTO ops.schema_version VALUES (?, ?)", [area, SCHEMA_VERSION])
+        self.con.execute("COMMIT")
 
     def execute(self, sql: str, values: Iterable[object] = ()) -> None:
         """Run a statement for its effect."""
@@ -136,6 +182,11 @@ class Warehouse:
         frame: pl.DataFrame = self.con.sql(sql).pl()
         return frame
 
+    def slices(self, sql: str, rows: int) -> Iterator[pl.DataFrame]:
+        """Run a query and return its rows in frames of about so many; nothing else may run on the warehouse meanwhile."""
+        for batch in self.con.sql(sql).to_arrow_reader(rows):
+            yield pl.DataFrame(pl.from_arrow(batch))
+
     def relation(self, sql: str) -> nw.LazyFrame[Any]:
         """A query as a lazy frame that DuckDB itself will run."""
         return nw.from_native(self.con.sql(sql))
@@ -151,9 +202,19 @@ class Warehouse:
     def append(self, table: Table, frame: pl.DataFrame) -> None:
         """Add a frame's rows; it must have every column of the contract, in any order."""
         names = ", ".join(f'"{name}"' for name in table.column_names)
-        self.con.register("handrail_incoming", frame)
-        self.con.execute(f"INSERT INTO {table.qualified_name} ({names}) SELECT {names} FROM handrail_incoming")
-        self.con.unregister("handrail_incoming")
+        with self.lent("handrail_incoming", frame):
+            self.con.execute(f"INSERT INTO {table.qualified_name} ({names}) SELECT {names} FROM handrail_incoming")
+
+    @contextmanager
+    def lent(self, name: str, frame: pl.DataFrame) -> Iterator[None]:
+        """Let one query read a frame under a name, and once only."""
+        # An open transaction keeps whatever was registered in it until it ends; a stream that has ended holds no rows.
+        table = frame.to_arrow()
+        self.con.register(name, pa.RecordBatchReader.from_batches(table.schema, iter(table.to_batches())))
+        del table
+        yield
+        # Where the query failed the name goes with the transaction, which takes no more commands.
+        self.con.unregister(name)
 
     def replace_with(self, table: Table, frame: pl.DataFrame) -> int:
         """Fill a derived table anew from a frame; returns its row count."""
@@ -194,12 +255,14 @@ class Warehouse:
 def current(table: Table, before: str = "TIMESTAMP '9999-01-01'") -> str:
     """Subquery: the latest version of each row of a raw table that was known before an instant (an SQL literal).
 
-    Of versions known at the same time the one taken in last stands: a nightly export re-states the one before it.
+    Of versions known at the same time the one taken in last stands: a nightly export re-states the one before it. A row
+    whose latest version says that it is deleted is left out.
     """
     keys = ", ".join(f'"{name}"' for name in table.key)
     return (
-        f"(SELECT * FROM {table.qualified_name} WHERE known_at < {before} "
-        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY known_at DESC, rowid DESC) = 1)"
+        f"(SELECT * FROM (FROM {table.qualified_name} WHERE known_at < {before} "
+        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY known_at DESC, rowid DESC) = 1) "
+        "WHERE is_deleted IS NOT TRUE)"
     )
 
 

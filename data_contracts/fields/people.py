@@ -50,5 +50,6 @@ FIELDS = (
     text("skills", "Skills of the mentor, separated by semicolons"),
     count("minutes_per_week", "Minutes a week available in the period", "minutes per week"),
     flag("is_linked", "Whether the identity is linked to a learner by a row of learner_identity"),
+    count("claiming_learners_count", "Learners who claim the identity", "learners"),
     text("link_source", "What made the link", "learner_identity", "learner_key", "identity"),
 )

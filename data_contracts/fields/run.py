@@ -11,6 +11,7 @@ FIELDS = (
     instant("recorded_at", "When the operator's system recorded the row"),
     instant("known_at", "When the row could be known"),
     flag("is_known_at_assumed", "Whether known_at is the event's own time for want of a better one"),
+    flag("is_deleted", "Whether the version says that the row is gone: a full snapshot no longer had it"),
     text("source_name", "Which source the row came from"),
     text("file_name", "Name of the file the row came from"),
     text("file_hash", "SHA-256 of the file's content"),

@@ -16,6 +16,14 @@ IDENTITY_LINK = table(
     level="learner",
     spec="identity_id learner_id is_linked link_source",
 )
+IDENTITY_CONFLICT = table(
+    "core.identity_conflict",
+    "Identities that several learners claim; they are linked to none until one claim is left",
+    grain="one row per identity",
+    key="identity_id",
+    level="learner",
+    spec="identity_id claiming_learners_count statements_count first_seen_on* last_seen_on*",
+)
 ENROLMENT = table(
     "core.enrolment",
     "One learner in one course run, with its end as known at observed_at",
@@ -37,13 +45,27 @@ PARTICIPATION = table(
 )
 STATEMENT = table(
     "core.statement",
-    "Statements, one row an id, voided ones gone, attributed to enrolments",
-    grain="one row per statement",
-    key="statement_id",
+    "Statements with their meaning, voided ones gone, attributed to enrolments",
+    grain="one row per statement and learner; of a group's statement one for each member",
+    key="statement_id learner_id",
     level="statement",
-    spec="statement_id identity_id* learner_id* enrolment_id* course_id* attribution verb_kind activity_kind strand "
-    "object_iri* scaled_score* event_count duration_seconds* happened_at known_at epoch_day known_epoch_day "
-    "first_second",
+    spec="statement_id identity_id* learner_id* enrolment_id* course_id* attribution verb_kind is_act activity_kind "
+    "strand object_iri* is_about_course scaled_score* event_count duration_seconds* happened_at known_at epoch_day "
+    "known_epoch_day first_second",
+)
+UNKNOWN_TERM = table(
+    "core.unknown_term",
+    "Verbs and activity types that no vocabulary lists",
+    grain="one row per term",
+    key="term_kind term",
+    spec="term_kind term statements_count first_seen_on last_seen_on source_names",
+)
+STATEMENT_FINDING = table(
+    "core.statement_finding",
+    "What was found while statements were deduplicated, read and attributed",
+    grain="one row per finding and value",
+    key="finding finding_value",
+    spec="finding finding_value* found_count out_of_count",
 )
 ENROLMENT_DAY = table(
     "core.enrolment_day",
@@ -83,9 +105,12 @@ MENTORING_EVENT = table(
 
 CORE_TABLES: tuple[Table, ...] = (
     IDENTITY_LINK,
+    IDENTITY_CONFLICT,
     ENROLMENT,
     PARTICIPATION,
     STATEMENT,
+    UNKNOWN_TERM,
+    STATEMENT_FINDING,
     ENROLMENT_DAY,
     LEARNER_ACTIVITY,
     SUBMISSION,

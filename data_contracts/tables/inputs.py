@@ -206,7 +206,9 @@ INPUTS: dict[str, Table] = {
 # Besides statements.
 MINIMUM = ("enrolment",)
 
-_KNOWLEDGE = columns("known_at is_known_at_assumed source_name file_name")
+_KNOWLEDGE = columns("known_at is_known_at_assumed is_deleted* source_name file_name")
+KNOWLEDGE_COLUMNS = tuple(column.name for column in _KNOWLEDGE)
+"""What a raw table knows of a row beside what its file tells."""
 
 
 def raw_table(source: Table) -> Table:
@@ -240,12 +242,12 @@ RAW_INPUTS: dict[str, Table] = {
 RAW_STATEMENT = table(
     "raw.statement",
     "Accepted statements as taken in, identities replaced",
-    grain="one row per statement taken, duplicates included",
+    grain="one row per statement, content and time of storing; core decides between them",
     key="",
     level="statement",
-    spec="statement_id identity_id* verb_iri object_iri* activity_type_iri* parent_iri* registration* scaled_score* "
-    "is_success* is_completion* duration_seconds* event_count voids_statement_id* happened_at stored_at* known_at "
-    "is_known_at_assumed content_hash source_name file_hash",
+    spec="statement_id identity_id* actor_kind member_identity_ids* verb_iri object_kind object_iri* activity_type_iri* "
+    "context_iris* registration* scaled_score* is_success* is_completion* duration_seconds* progress_share* event_count "
+    "voids_statement_id* happened_at stored_at* known_at is_known_at_assumed content_hash source_name file_hash",
 )
 
 RAW_FILE = table(
@@ -253,7 +255,7 @@ RAW_FILE = table(
     "Files taken in, once by content",
     grain="one row per content hash and table",
     key="file_hash table_name",
-    spec="file_hash file_name table_name row_count quarantined_count taken_at*",
+    spec="file_hash source_name file_name table_name row_count quarantined_count taken_at*",
 )
 
 RAW_QUARANTINE = table(
@@ -264,4 +266,12 @@ RAW_QUARANTINE = table(
     spec="fault_id table_name source_name file_name file_hash line_number* column_name* reason requirement_id* detail",
 )
 
-RAW_TABLES: tuple[Table, ...] = (*RAW_INPUTS.values(), RAW_STATEMENT, RAW_FILE, RAW_QUARANTINE)
+RAW_RELEASED = table(
+    "raw.released",
+    "Rows that waited in quarantine for a course, match or goal, and were taken when it came",
+    grain="one row per refused row that was taken later",
+    key="fault_id",
+    spec="fault_id table_name source_name file_name file_hash",
+)
+
+RAW_TABLES: tuple[Table, ...] = (*RAW_INPUTS.values(), RAW_STATEMENT, RAW_FILE, RAW_QUARANTINE, RAW_RELEASED)

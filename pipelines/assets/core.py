@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from data_contracts.tables import core
 from pipelines.assets import table_asset
 from pipelines.core.days import build_days, build_submissions
 from pipelines.core.enrolments import build_enrolments, build_participations
 from pipelines.core.identities import link_identities
 from pipelines.core.mentoring import build_mentoring_events
-from pipelines.core.statements import attribute_statements
+from pipelines.core.statements import attribute_statements, findings
 from pipelines.resources import Night
 
 GROUP = "2_core"
@@ -17,15 +20,19 @@ GROUP = "2_core"
 @table_asset(
     core.IDENTITY_LINK, group=GROUP, key="core_identity_link", deps=("raw_statement", "raw_learner", "raw_enrolment")
 )
-def core_identity_link(night: Night) -> int:
-    """Several accounts of one person are one learner; a conflict is shown and never merged silently."""
-    return link_identities(night)
+def core_identity_link(night: Night) -> tuple[int, Mapping[str, Any]]:
+    """Several accounts of one person are one learner; a conflict stands in core.identity_conflict, merged with none."""
+    return link_identities(night), {"conflicts": night.warehouse.count(core.IDENTITY_CONFLICT)}
 
 
 @table_asset(core.STATEMENT, group=GROUP, key="core_statement", deps=("core_identity_link", "raw_programme"))
-def core_statement(night: Night) -> int:
-    """Deduplicated by id, voids applied in any order, placed on local days, attributed to enrolments by rule."""
-    return attribute_statements(night)
+def core_statement(night: Night) -> tuple[int, Mapping[str, Any]]:
+    """Deduplicated by id, voids applied in any order, placed on local days, attributed to enrolments by rule.
+
+    Verbs and types that no vocabulary lists stand in core.unknown_term, everything counted in core.statement_finding.
+    """
+    rows = attribute_statements(night)
+    return rows, {"unknown_terms": night.warehouse.count(core.UNKNOWN_TERM), **findings(night.warehouse)}
 
 
 @table_asset(core.ENROLMENT_DAY, group=GROUP, key="core_enrolment_day", deps=("core_statement",))

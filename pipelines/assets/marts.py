@@ -18,7 +18,7 @@ from data_contracts.tables.marts import MARTS, MARTS_CONTRACT_VERSION
 from models.effect import not_estimated
 from models.learning_mix import Allocation, allocate_costs, learning_mix, with_currency
 from models.roi import ROISettings, programme_roi, with_time_costs
-from pipelines import __version__
+from pipelines import __version__, runs
 from pipelines.assets import Outcome, table_asset
 from pipelines.assets.risk import champion
 from pipelines.home import now
@@ -163,7 +163,7 @@ def publication(night: Night) -> tuple[int, Mapping[str, Any]]:
             "code_version": [__version__],
             "settings": [night.settings.public_json()],
             "row_counts": [json.dumps(row_counts, sort_keys=True)],
-            "failed_sources": [""],
+            "failed_sources": [runs.row_of(night.warehouse, night.run_id).failed_sources],
         }
     )
     written = _write_frame(night, "publication", row)

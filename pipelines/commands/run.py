@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from pipelines import runs
-from pipelines.commands.console import say, show
+from pipelines.commands.console import say, show, show_log
 from pipelines.commands.summary import summary
 from pipelines.home import Home, now
 from pipelines.launch import NIGHTLY, Outcome, prepare_dagster, run_job
 from pipelines.lock import run_lock
 from pipelines.settings import Settings, load_settings
-from pipelines.sources import locate, publication_id
+from pipelines.sources import locate, pending, publication_id
 from pipelines.sources.inbox import unknown_folders
+from pipelines.sources.record import Recorder
+from pipelines.sources.take_in import put_away
 from pipelines.warehouse import Warehouse
 
 DONE, FAILED, QUARANTINED, GATED, LOCKED = 0, 1, 3, 4, 75
@@ -51,37 +54,47 @@ def _simulate(home: Home, settings: Settings) -> None:
 
     say("Simulating the demo world ...")
     world = SimulationSettings(
-        seed=settings.simulated_seed, learners=settings.simulated_learners, weeks=settings.simulated_weeks
+        seed=settings.simulated_seed,
+        learners=settings.simulated_learners,
+        weeks=settings.simulated_weeks,
+        effect=settings.simulated_effect,
+        confounding=settings.simulated_confounding,
+        hidden=settings.simulated_hidden,
+        propensity=settings.simulated_propensity,
+        dirt=settings.simulated_dirt,
     )
     simulate(home.simulated, world, on_progress=say)
 
 
 def _is_published(home: Home, settings: Settings, data: Path, observed_at: datetime) -> bool:
-    if not home.marts_file.exists() or not home.warehouse_file.exists():
+    """Whether a run would publish what stands; what a Learning Record Store has can only be known by asking it."""
+    if (
+        (settings.source == "inbox" and settings.lrs)
+        or not home.marts_file.exists()
+        or not home.warehouse_file.exists()
+    ):
         return False
     with Warehouse.of(home, settings) as warehouse:
-        return runs.last_published(warehouse) == publication_id(settings, data, observed_at)
+        waiting = pending(settings, data, Recorder(warehouse))
+        if runs.last_published(warehouse) != publication_id(settings, observed_at, warehouse, waiting):
+            return False
+        for line in put_away(warehouse, settings, home, data, observed_at.replace(tzinfo=None)):
+            say(line)
+        return True
 
 
 def _run(home: Home, settings: Settings, arguments: argparse.Namespace, data: Path, observed_at: datetime) -> int:
     say(f"Night of {observed_at:%Y-%m-%d} from {settings.source} ({home.path})")
     prepare_dagster(home)
+    show_log()
     if settings.source != "oulad" and (unknown := unknown_folders(data)):
         say(f"  not read, since no input has the name: {', '.join(unknown)}")
     started = time.monotonic()
-    last = started
-
-    def on_step(name: str, ended: int, total: int) -> None:
-        nonlocal last
-        moment = time.monotonic()
-        say(f"  [{ended:>2}/{total}] {name:<32} {moment - last:6.1f} s")
-        last = moment
-
     outcome = run_job(
         NIGHTLY,
         {"home": str(home.path), "source": settings.source, "data": arguments.data, "as_of": arguments.as_of},
         timezone=settings.timezone,
-        on_step=on_step,
+        on_step=progress(),
     )
     with Warehouse.of(home, settings) as warehouse:
         row = runs.row_of(warehouse, outcome.run_id)
@@ -96,7 +109,7 @@ def _run(home: Home, settings: Settings, arguments: argparse.Namespace, data: Pa
                 f"{row.new_quarantined_count:,} rows newly in quarantine; see raw.quarantine and the mart data_quality."
             )
     else:
-        say(_what_went_wrong(outcome, home))
+        say(what_went_wrong(outcome, home))
     say(f"{outcome.materialised} assets in {time.monotonic() - started:.0f} s; exit code {code}")
     return code
 
@@ -105,11 +118,25 @@ def _exit_code(outcome: Outcome, row: runs.RunRow) -> int:
     if outcome.is_locked:
         return LOCKED
     if row.state == "published":
-        return QUARANTINED if row.new_quarantined_count else DONE
+        return QUARANTINED if row.new_quarantined_count or row.failed_sources else DONE
     return GATED if outcome.is_gated else FAILED
 
 
-def _what_went_wrong(outcome: Outcome, home: Home) -> str:
+def progress() -> Callable[[str, int, int], None]:
+    """A line for each step that ends, with the seconds since the one before."""
+    last = time.monotonic()
+
+    def on_step(name: str, ended: int, total: int) -> None:
+        nonlocal last
+        moment = time.monotonic()
+        say(f"  [{ended:>2}/{total}] {name:<32} {moment - last:6.1f} s")
+        last = moment
+
+    return on_step
+
+
+def what_went_wrong(outcome: Outcome, home: Home) -> str:
+    """What to tell of a run that did not publish."""
     lines = []
     if outcome.failed_checks:
         lines.append(f"Not published: {', '.join(outcome.failed_checks)} failed; yesterday's marts stay in place.")

@@ -75,7 +75,27 @@ def _intake(marts: duckdb.DuckDBPyConnection) -> str:
         ),
     ]
     lines += [f"    {count:>6,}  {table}: {reason.replace('_', ' ')}" for table, reason, count in refused[:8]]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_found(marts)])
+
+
+def _found(marts: duckdb.DuckDBPyConnection) -> list[str]:
+    """Whose the statements are, and what no vocabulary knows."""
+    told = dict(
+        _rows(
+            marts,
+            "SELECT reason, check_value / row_count FROM data_quality "
+            "WHERE check_name IN ('attribution', 'unknown_term') AND row_count > 0",
+        )
+    )
+    if not told:
+        return []
+    certain = told.get("registration", 0) + told.get("parent_course", 0) + told.get("most_recent", 0)
+    line = (
+        f"  {certain:.1%} of them attributed to one enrolment, {told.get('ambiguous', 0):.1%} to the likeliest of several, "
+        f"{told.get('outside', 0):.1%} to none"
+    )
+    unknown = [f"{told[kind]:.1%} a {kind.replace('_', ' ')}" for kind in ("verb", "activity_type") if told.get(kind)]
+    return [line, *([f"  {' and '.join(unknown)} that no vocabulary lists"] if unknown else [])]
 
 
 def _model(marts: duckdb.DuckDBPyConnection) -> str:

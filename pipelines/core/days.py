@@ -19,14 +19,20 @@ from pipelines.warehouse import current
 # A day-resolution source gives every row the same second, so there are no gaps to measure: minutes are unknown.
 _TIMED = "SELECT count(DISTINCT first_second) > 1 FROM (SELECT first_second FROM core.statement LIMIT 100000)"
 
+_HANDED_IN = "'submitted', 'passed', 'completed', 'graded'"
+
 
 def build_days(night: Night) -> int:
-    """Fill core.enrolment_day and core.learner_activity; DuckDB runs both, so a large history may spill to disk."""
+    """Fill core.enrolment_day and core.learner_activity from the learners' own acts.
+
+    DuckDB runs both, so a large history may spill to disk.
+    """
     warehouse = night.warehouse
     statements = warehouse.relation(
         "SELECT statement_id, learner_id, enrolment_id, epoch_day, known_epoch_day, strand, activity_kind, "
         "event_count, object_iri, scaled_score, first_second, duration_seconds, "
-        "CAST(epoch(happened_at) AS BIGINT) AS happened_second FROM core.statement WHERE learner_id IS NOT NULL"
+        "CAST(epoch(happened_at) AS BIGINT) AS happened_second FROM core.statement "
+        "WHERE learner_id IS NOT NULL AND is_act"
     )
     if warehouse.scalar(_TIMED):
         timed = with_minutes(statements, gap_seconds=night.settings.session_gap_minutes * 60)
@@ -50,12 +56,14 @@ def build_submissions(night: Night) -> int:
         SUBMISSION,
         f"""
         WITH handed_in AS (
-            SELECT enrolment_id, object_iri AS activity_iri, min(epoch_day) AS submitted_epoch_day,
-                   min(known_epoch_day) AS known_epoch_day,
+            -- A grade proves that the work was handed in, by that day; the act itself tells the day, where it is there.
+            SELECT enrolment_id, object_iri AS activity_iri,
+                   coalesce(min(epoch_day) FILTER (is_act), min(epoch_day)) AS submitted_epoch_day,
+                   coalesce(min(known_epoch_day) FILTER (is_act), min(known_epoch_day)) AS known_epoch_day,
                    arg_min(greatest(scaled_score, 0), happened_at) FILTER (scaled_score IS NOT NULL) AS score_share,
                    arg_min(known_epoch_day, happened_at) FILTER (scaled_score IS NOT NULL) AS score_known_epoch_day
             FROM core.statement
-            WHERE enrolment_id IS NOT NULL AND activity_kind = 'assessment' AND verb_kind IN ('submitted', 'completed')
+            WHERE enrolment_id IS NOT NULL AND activity_kind = 'assessment' AND verb_kind IN ({_HANDED_IN})
             GROUP BY enrolment_id, object_iri
         )
         SELECT e.enrolment_id, a.activity_iri, {date_day("a.due_on")} AS due_epoch_day, a.weight,

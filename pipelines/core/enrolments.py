@@ -30,8 +30,7 @@ def build_enrolments(night: Night) -> int:
         WITH base AS (
             SELECT e.*, coalesce(e.programme_id, 'course:' || e.course_id) AS programme,
                    {zone(settings, "l.timezone", "p.timezone")} AS timezone, l.org_unit, l.opted_out_at,
-                   c.starts_on AS course_starts_on, coalesce(e.due_on, c.ends_on, p.ends_on) AS last_on,
-                   c.activity_iri
+                   c.starts_on AS course_starts_on, coalesce(e.due_on, c.ends_on, p.ends_on) AS last_on
             FROM {current(RAW_INPUTS["enrolment"])} AS e
             LEFT JOIN {current(RAW_INPUTS["learner"])} AS l USING (learner_id)
             LEFT JOIN {current(RAW_INPUTS["course"])} AS c USING (course_id)
@@ -58,7 +57,7 @@ def build_enrolments(night: Night) -> int:
         finished AS (
             SELECT enrolment_id, min(epoch_day) AS day, min(known_epoch_day) AS known_day
             FROM core.statement JOIN base USING (enrolment_id)
-            WHERE verb_kind = 'completed' AND object_iri = activity_iri GROUP BY enrolment_id
+            WHERE verb_kind IN ('completed', 'passed', 'satisfied') AND is_about_course GROUP BY enrolment_id
         ),
         quiet AS (
             SELECT enrolment_id, coalesce(max(epoch_day), any_value({date_day("enrolled_on")})) AS day

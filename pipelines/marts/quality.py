@@ -18,11 +18,25 @@ _LOGS = (
     (RAW_INPUTS["mentoring_message"], "message_id", "sent_at"),
 )
 
+# By rule of attribution, unknown terms, repeated, conflicting and voided statements, and the most frequent of the
+# terms that no vocabulary lists.
+_SHOWN_TERMS = 25
+_FINDINGS = f"""
+    SELECT 'core.statement', finding, finding_value, true, found_count, out_of_count, 0, NULL, NULL
+    FROM core.statement_finding
+    UNION ALL
+    SELECT 'core.unknown_term', 'unknown_' || term_kind, term, true, statements_count, known.out_of_count, 0, NULL, NULL
+    FROM core.unknown_term
+    JOIN core.statement_finding AS known ON known.finding = 'unknown_term' AND known.finding_value = term_kind
+    QUALIFY row_number() OVER (PARTITION BY term_kind ORDER BY statements_count DESC, term) <= {_SHOWN_TERMS}
+"""
+
 
 def data_quality(context: MartContext) -> str:
-    """Refused rows by table and reason, rows by table, lateness by log, and the checks of this run.
+    """Refused rows by table and reason, rows by table, findings in statements, lateness by log, this run's checks.
 
-    `check_value` is the refused rows, the rows, the median lateness in hours, or what the check measured. Lateness is
+    `check_value` is the refused rows, the rows, what was found out of `row_count`, the median lateness in hours, or
+    what the check measured. Lateness is
     from happening to first being known, over the rows whose known_at is no assumption; null where there are none.
     Checks of the marts are left out: a publication exists only where all held, and some come after this one.
     """
@@ -32,11 +46,12 @@ def data_quality(context: MartContext) -> str:
     SELECT table_name, 'quarantine' AS check_name, reason, false AS is_passed, count(*) AS check_value,
         coalesce(any_value(taken.row_count), 0) AS row_count, count(*) AS quarantined_count,
         CAST(NULL AS DOUBLE) AS lateness_hours_median, CAST(NULL AS DOUBLE) AS lateness_hours_p95
-    FROM raw.quarantine
+    FROM raw.quarantine ANTI JOIN raw.released USING (fault_id)
     LEFT JOIN (SELECT table_name, sum(row_count) AS row_count FROM raw.file GROUP BY table_name) AS taken
         USING (table_name)
     GROUP BY table_name, reason
     UNION ALL {counts}
+    UNION ALL {_FINDINGS}
     UNION ALL {logs}
     UNION ALL
     SELECT table_name, check_name, NULL, is_passed, check_value, coalesce(row_count, 0), 0, NULL, NULL

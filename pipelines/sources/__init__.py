@@ -6,6 +6,7 @@ Belongs here: choosing the data folder and the observation time of a source. Doe
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,13 +15,16 @@ from pipelines import __version__
 from pipelines.home import Home, observation_time
 from pipelines.settings import Settings
 from pipelines.sources import inbox, oulad
+from pipelines.sources.mapping import load_mapping
+from pipelines.sources.record import Recorder
+from pipelines.warehouse import Warehouse
 
 
 def locate(home: Home, settings: Settings, *, data: str = "", as_of: str = "") -> tuple[Path, datetime]:
     """Return the folder to read and observed_at for the source in force.
 
     Raises:
-        UsageError: the folder is not there, with what to do about it.
+        UsageError: the folder is not there, or its mapping.yaml errs, with what to do about it.
     """
     given = data or settings.data
     if settings.source == "simulated":
@@ -41,15 +45,42 @@ def locate(home: Home, settings: Settings, *, data: str = "", as_of: str = "") -
         )
         message = f"there is no folder {folder}; {way_out}"
         raise UsageError(message)
+    load_mapping(folder)
     return folder, observation_time(folder, settings, as_of)
 
 
-def fingerprint(settings: Settings, data: Path) -> str:
-    """SHA-256 over the content of everything the source in force would read."""
-    return oulad.fingerprint(data) if settings.source == "oulad" else inbox.fingerprint(data)
+def pending(settings: Settings, data: Path, record: Recorder) -> list[tuple[str, str]]:
+    """(table, content hash) of everything the source in force would take in now."""
+    if settings.source == "oulad":
+        found = [("statement", oulad.fingerprint(data))]
+    else:
+        found = [("statement" if file.table == "xapi" else file.table, file.taken_as) for file in inbox.scan(data)]
+    return [(table, content_hash) for table, content_hash in found if not record.is_taken(content_hash, table)]
 
 
-def publication_id(settings: Settings, data: Path, observed_at: datetime) -> str:
-    """What a run on these inputs publishes: hash of inputs, settings, code and observed_at; equal runs agree."""
-    parts = (fingerprint(settings, data), settings.public_json(), __version__, observed_at.isoformat())
+def publication_id(
+    settings: Settings, observed_at: datetime, warehouse: Warehouse, also: Iterable[tuple[str, str]] = ()
+) -> str:
+    """What a run publishes from what was taken in: hash of inputs, settings, code and observed_at; equal runs agree.
+
+    Args:
+        settings: in force.
+        observed_at: the observation time.
+        warehouse: whose schema raw counts; how its rows were cut into files or pages does not.
+        also: (table, content hash) of files not yet taken in.
+    """
+    files = warehouse.rows("SELECT table_name, file_hash FROM raw.file WHERE source_name NOT LIKE 'lrs:%'")
+    pulled = warehouse.rows(
+        "SELECT source_name, count(*), bit_xor(hash(statement_id, content_hash)) FROM raw.statement "
+        "WHERE source_name LIKE 'lrs:%' GROUP BY source_name ORDER BY source_name"
+    )
+    erased = warehouse.scalar("SELECT count(*) FROM identity.main.tombstone")
+    parts = (
+        *sorted({f"{table}:{content_hash}" for table, content_hash in (*files, *also)}),
+        *(str(row) for row in pulled),
+        f"erased {erased}",
+        settings.public_json(),
+        __version__,
+        observed_at.isoformat(),
+    )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -18,10 +18,10 @@ import duckdb
 import polars as pl
 
 from data_contracts.errors import BadInputError
-from data_contracts.schema import Table
 from data_contracts.tables.inputs import RAW_INPUTS, RAW_STATEMENT
-from data_contracts.xapi.vocabulary import OULAD_TYPE_PREFIX, SCORED, VIEWED
+from data_contracts.xapi.vocabulary import OULAD_TYPE_PREFIX, SUBMITTED, VIEWED
 from pipelines.sources.record import FaultRow, Recorder, file_hash
+from pipelines.sources.tombstones import Tombstones
 from pipelines.statements.identity import Pseudonyms
 from pipelines.warehouse import Warehouse
 
@@ -93,27 +93,19 @@ def take(folder: Path, warehouse: Warehouse, pseudonyms: Pseudonyms, record: Rec
     if record.is_taken(content_hash, "statement"):
         return
     _map_students(folder, warehouse, pseudonyms)
-    warehouse.execute("BEGIN")
-    for table, select in _tables(folder).items():
-        _insert(RAW_INPUTS[table], f"SELECT *{_KNOWN}, '{table}' AS file_name FROM ({select})", warehouse)
-    _refuse_enrolments(folder, record, content_hash)
-    before = warehouse.count(RAW_STATEMENT)
-    for select in (_clicks(folder), _scores(folder)):
-        _insert(
-            RAW_STATEMENT,
-            f"SELECT *, happened_at AS known_at, true AS is_known_at_assumed, md5(statement_id) AS content_hash, "
-            f"'oulad' AS source_name, '{content_hash}' AS file_hash FROM ({select})",
-            warehouse,
-        )
-    taken = warehouse.count(RAW_STATEMENT) - before
-    record.taken += taken
-    record.file(content_hash, folder.name, "statement", taken, sum(record.refused.values()))
-    warehouse.execute("COMMIT")
-
-
-def _insert(table: Table, select: str, warehouse: Warehouse) -> None:
-    """Insert by name; columns the dataset does not have stay null."""
-    warehouse.execute(f"INSERT INTO {table.qualified_name} BY NAME {select}")
+    with record.unit():
+        for table, select in _tables(folder).items():
+            record.insert(RAW_INPUTS[table], f"SELECT *{_KNOWN}, '{table}' AS file_name FROM ({select})")
+        _refuse_enrolments(folder, record, content_hash)
+        taken = 0
+        for select in (_clicks(folder), _scores(folder)):
+            taken += record.insert(
+                RAW_STATEMENT,
+                f"SELECT *, happened_at AS known_at, true AS is_known_at_assumed, md5(statement_id) AS content_hash, "
+                f"'oulad' AS source_name, '{content_hash}' AS file_hash FROM ({select})",
+            )
+        record.taken += taken
+        record.file(content_hash, folder.name, "statement", taken, sum(record.refused.values()), source_name=SOURCE)
 
 
 def _from(folder: Path, name: str) -> str:
@@ -126,6 +118,9 @@ def _map_students(folder: Path, warehouse: Warehouse, pseudonyms: Pseudonyms) ->
         int(row[0])
         for row in warehouse.rows(f"SELECT DISTINCT id_student FROM {_from(folder, 'studentInfo')} ORDER BY 1")
     ]
+    erased = Tombstones.of(warehouse, pseudonyms)
+    if erased:
+        students = [student for student in students if not erased.hides(pseudonyms.person(str(student)))]
     people = pl.DataFrame(
         [
             (student, pseudonyms.person(str(student)), pseudonyms.identity("account", f"{HOME_PAGE}::{student}"))
@@ -229,7 +224,7 @@ _STATEMENT = (
     "SELECT md5(concat_ws('|', '{kind}', course_id, learner_id, site, day, amount, occurrence)) AS statement_id, "
     "identity_id, '{verb}' AS verb_iri, object_iri, activity_type_iri, '"
     + HOME_PAGE
-    + "/' || course_id AS parent_iri, "
+    + "/' || course_id AS context_iris, 'agent' AS actor_kind, 'activity' AS object_kind, "
     "{score} AS scaled_score, {count} AS event_count, "
     "CAST(start_on + day AS TIMESTAMP) + INTERVAL '86399 seconds' AS happened_at FROM {rows}"
 )
@@ -265,4 +260,4 @@ def _scores(folder: Path) -> str:
         f"FROM {_from(folder, 'studentAssessment')} AS s JOIN {_from(folder, 'assessments')} USING (id_assessment) "
         "JOIN student ON student.id_student = s.id_student)"
     )
-    return _STATEMENT.format(kind="assessment", verb=SCORED, score="amount / 100", count="1", rows=rows)
+    return _STATEMENT.format(kind="assessment", verb=SUBMITTED, score="amount / 100", count="1", rows=rows)

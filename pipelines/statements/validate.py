@@ -1,43 +1,163 @@
 """Is this a valid xAPI statement? The structure of xAPI 1.0.3 and 2.0, with reason codes and requirement ids.
 
 Belongs here: which part of a statement must keep which rule. Does not belong here: the rules of single values
-(`rules`), what is kept of a statement (`take`), what verbs mean (`data_contracts.xapi.vocabulary`).
+(`rules`), bytes and JSON (`parse`), what is kept of a statement (`take`), what verbs mean
+(`data_contracts.xapi.vocabulary`).
+
+Requirement ids are those of "The Experience API (xAPI) Conformance Requirements for Learning Record Stores, 1.0.3",
+which the suite's tests name. The rules of xAPI 2.0 alone (contextAgents, contextGroups) have none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from pipelines.statements.rules import (
+    Spec,
+    as_list,
     as_object,
     boolean,
-    check_timestamp,
+    common_iri,
     extensions,
     iri,
-    is_language_tag,
     is_number,
     language_map,
+    language_tag,
     only_known,
     refuse,
+    refuse_value,
     string,
+    timestamp,
     uuid,
 )
+from pipelines.statements.times import is_rfc_3339
 
 VOIDED = "http://adlnet.gov/expapi/verbs/voided"
-_MBOX = re.compile(r"mailto:[^@\s]+@[^@\s]+")
-_SHA1 = re.compile(r"[0-9a-fA-F]{40}")
-_SHA2 = re.compile(r"[0-9a-fA-F]+")
-_VERSION = re.compile(r"(?:1\.0(?:\.\d+)?|2\.0(?:\.\d+)?)", re.ASCII)
-_MEDIA = re.compile(r"[\w!#$&^.+\-]+/[\w!#$&^.+\-]+(?:\s*;.*)?")
-_NUMBER = r"\d+(?:[.,]\d+)?"
-_DURATION = re.compile(
-    rf"P(?:{_NUMBER}W|(?=\d|T\d)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}D)?"
-    rf"(?:T(?=\d)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?)",
-    re.ASCII,
-)
-_IDENTIFIERS = ("mbox", "mbox_sha1sum", "openid", "account")
+SIGNATURE = "http://adlnet.gov/expapi/attachments/signature"
+
+_is_mbox = re.compile(r"mailto:[^@\s\x00-\x20\x7f-\x9f]+@[^@\s\x00-\x20\x7f-\x9f]+").fullmatch
+_is_sha1 = re.compile(r"[0-9a-fA-F]{40}").fullmatch
+_is_sha2 = re.compile(r"(?:[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128})").fullmatch
+_is_version_1 = re.compile(r"1\.0(?:\.(?:0|[1-9]\d*))?", re.ASCII).fullmatch
+_is_version_2 = re.compile(r"2\.0(?:\.(?:0|[1-9]\d*))?", re.ASCII).fullmatch
+_is_media_type = re.compile(r"[\w!#$&^.+\-]+/[\w!#$&^.+\-]+(?:\s*;.*)?", re.ASCII).fullmatch
+# Only the last component may have a decimal fraction; weeks stand alone.
+_COMPONENT = r"(?:\d+{0}|\d+[.,]\d+{0}\Z)"
+_YEAR, _MONTH, _WEEK, _DAY, _HOUR, _SECOND = (_COMPONENT.format(unit) for unit in "YMWDHS")
+_is_duration = re.compile(
+    rf"P(?:{_WEEK}|(?=\d|T\d){_YEAR}?{_MONTH}?{_DAY}?(?:T(?=\d){_HOUR}?{_MONTH}?{_SECOND}?)?)", re.ASCII
+).fullmatch
+
+_IDENTIFIERS = frozenset(("mbox", "mbox_sha1sum", "openid", "account"))
+_ONLY_OF_ACTORS = _IDENTIFIERS | {"member"}
+_AGENT = _IDENTIFIERS | {"objectType", "name"}
+_GROUP = _AGENT | {"member"}
+_ACCOUNT = frozenset(("homePage", "name"))
+
+
+def _identifiers(actor: dict[str, Any], requirement: str) -> int:
+    """Check the one identifier of an Agent or a Group; how many it has, nought or one."""
+    found = actor.keys() & _IDENTIFIERS
+    if len(found) > 1:
+        refuse("actor_several_identifiers", requirement)
+    if not found:
+        return 0
+    (kind,) = found
+    value = actor[kind]
+    if kind == "account":
+        _account(value)
+    elif kind == "mbox":
+        if not isinstance(value, str) or not _is_mbox(value):
+            refuse_value(value, "mbox", "not_mailto", "XAPI-00038")
+    elif kind == "openid":
+        iri(value, "openid", "XAPI-00040")
+    elif not isinstance(value, str) or not _is_sha1(value):
+        refuse_value(value, "mbox_sha1sum", "not_sha1", "XAPI-00039")
+    return 1
+
+
+def _account(value: object) -> None:
+    account = as_object(value, "account", "XAPI-00041")
+    only_known(account, _ACCOUNT, "account")
+    if "homePage" not in account:
+        refuse("account_without_home_page", "XAPI-00042")
+    common_iri(account["homePage"], "account_home_page", "XAPI-00042")
+    if "name" not in account:
+        refuse("account_without_name", "XAPI-00043")
+    string(account["name"], "account_name", "XAPI-00043")
+
+
+def _agent(agent: dict[str, Any], what: str, place: str) -> None:
+    if "objectType" in agent and agent["objectType"] != "Agent":
+        _refuse_actor_type(agent, what)
+    if "member" in agent:
+        refuse(f"{what}_agent_with_member", "XAPI-00035")
+    only_known(agent, _AGENT, what, place)
+    if "name" in agent:
+        string(agent["name"], f"{what}_name", "XAPI-00033")
+    if not _identifiers(agent, "XAPI-00034"):
+        refuse(f"{what}_without_identifier", "XAPI-00034")
+
+
+def _group(group: dict[str, Any], what: str, place: str) -> None:
+    only_known(group, _GROUP, what, place)
+    if "name" in group:
+        string(group["name"], f"{what}_name", "XAPI-00033")
+    is_identified = _identifiers(group, "XAPI-00037")
+    if "member" in group:
+        members = as_list(group["member"], f"{what}_member", "XAPI-00036")
+        if not members and not is_identified:
+            refuse(f"{what}_anonymous_without_member", "XAPI-00037")
+        for member in members:
+            found = as_object(member, f"{what}_member", "XAPI-00036")
+            if found.get("objectType") == "Group":
+                refuse(f"{what}_member_is_group", "XAPI-00036")
+            _agent(found, f"{what}_member", "XAPI-00036")
+    elif not is_identified:
+        refuse(f"{what}_anonymous_without_member", "XAPI-00035")
+
+
+def _actor(value: object, what: str, place: str) -> None:
+    """An Agent or a Group; `place` is the requirement that asks for one here."""
+    actor = as_object(value, what, place)
+    if actor.get("objectType") == "Group":
+        _group(actor, what, place)
+    else:
+        _agent(actor, what, place)
+
+
+def _refuse_actor_type(actor: dict[str, Any], what: str) -> None:
+    kind = actor["objectType"]
+    refuse_value(kind, what, "object_type", "XAPI-00031" if isinstance(kind, str) else "XAPI-00032")
+
+
+def _authority(value: object) -> None:
+    authority = as_object(value, "authority", "XAPI-00024")
+    is_group = authority.get("objectType") == "Group"
+    is_identified = not _IDENTIFIERS.isdisjoint(authority)
+    if is_group and not is_identified and "member" not in authority:
+        refuse("authority_group_not_pair", "XAPI-00098")
+    _actor(authority, "authority", "XAPI-00024")
+    if is_group and is_identified:
+        refuse("authority_group_identified", "XAPI-00024")
+    if is_group and len(authority["member"]) != 2:
+        refuse("authority_group_not_pair", "XAPI-00098")
+
+
+_VERB = frozenset(("id", "display"))
+
+
+def _verb(value: object) -> None:
+    verb = as_object(value, "verb", "XAPI-00044")
+    only_known(verb, _VERB, "verb")
+    if "id" not in verb:
+        refuse("verb_without_id", "XAPI-00044")
+    common_iri(verb["id"], "verb_id", "XAPI-00044")
+    if "display" in verb:
+        language_map(verb["display"], "verb_display", "XAPI-00045")
+
+
 _INTERACTION_TYPES = frozenset(
     (
         "true-false",
@@ -52,390 +172,363 @@ _INTERACTION_TYPES = frozenset(
         "other",
     )
 )
+# Each list of components: the interactions that have it, and its requirement.
 _COMPONENT_LISTS = {
-    "choices": ("choice", "sequencing"),
-    "scale": ("likert",),
-    "source": ("matching",),
-    "target": ("matching",),
-    "steps": ("performance",),
+    "choices": (("choice", "sequencing"), "XAPI-00055"),
+    "scale": (("likert",), "XAPI-00054"),
+    "source": (("matching",), "XAPI-00053"),
+    "target": (("matching",), "XAPI-00052"),
+    "steps": (("performance",), "XAPI-00051"),
 }
-
-_AGENT = frozenset(("objectType", "name", *_IDENTIFIERS))
-_GROUP = _AGENT | {"member"}
-_ACCOUNT = frozenset(("homePage", "name"))
-
-
-def _identifier(actor: dict[str, Any]) -> int:
-    found = [key for key in _IDENTIFIERS if key in actor]
-    if len(found) > 1:
-        refuse("actor_several_identifiers", "XAPI-00037" if actor.get("objectType") != "Group" else "XAPI-00034")
-    if "mbox" in actor and not (isinstance(actor["mbox"], str) and _MBOX.fullmatch(actor["mbox"])):
-        refuse("mbox_not_mailto", "XAPI-00038")
-    if "mbox_sha1sum" in actor and not (
-        isinstance(actor["mbox_sha1sum"], str) and _SHA1.fullmatch(actor["mbox_sha1sum"])
-    ):
-        refuse("mbox_sha1sum_not_sha1", "XAPI-00039")
-    if "openid" in actor:
-        iri(actor["openid"], "openid", "XAPI-00040")
-    if "account" in actor:
-        account = as_object(actor["account"], "account", "XAPI-00043")
-        only_known(account, _ACCOUNT, "account")
-        if "homePage" not in account:
-            refuse("account_without_home_page", "XAPI-00042")
-        if "name" not in account:
-            refuse("account_without_name", "XAPI-00042")
-        iri(account["homePage"], "account_home_page", "XAPI-00043")
-        string(account["name"], "account_name", "XAPI-00041")
-    return len(found)
-
-
-def _agent(value: object, what: str) -> None:
-    agent = as_object(value, what, "XAPI-00030")
-    only_known(agent, _AGENT, what)
-    if agent.get("objectType", "Agent") != "Agent":
-        refuse(f"{what}_object_type", "XAPI-00027")
-    if "name" in agent:
-        string(agent["name"], f"{what}_name", "XAPI-00031")
-    if _identifier(agent) != 1:
-        refuse(f"{what}_without_identifier", "XAPI-00036")
-
-
-def _group(value: dict[str, Any], what: str) -> None:
-    only_known(value, _GROUP, what)
-    if "name" in value:
-        string(value["name"], f"{what}_name", "XAPI-00031")
-    identifiers = _identifier(value)
-    if not identifiers and "member" not in value:
-        refuse(f"{what}_anonymous_without_member", "XAPI-00033")
-    if "member" in value:
-        members = value["member"]
-        if not isinstance(members, list) or (not identifiers and not members):
-            refuse(f"{what}_member_not_agents", "XAPI-00033")
-        for member in members:
-            _agent(member, f"{what}_member")
-
-
-def _actor(value: object, what: str = "actor") -> None:
-    actor = as_object(value, what, "XAPI-00030")
-    if actor.get("objectType") == "Group":
-        _group(actor, what)
-    else:
-        _agent(actor, what)
-
-
-def _authority(value: object) -> None:
-    authority = as_object(value, "authority", "XAPI-00098")
-    _actor(authority, "authority")
-    if authority.get("objectType") == "Group":
-        is_pair = len(authority.get("member", ())) == 2
-        if not is_pair or any(key in authority for key in _IDENTIFIERS):
-            refuse("authority_group_not_anonymous_pair", "XAPI-00098")
-
-
-_VERB = frozenset(("id", "display"))
-
-
-def _verb(value: object) -> str:
-    verb = as_object(value, "verb", "XAPI-00022")
-    only_known(verb, _VERB, "verb")
-    if "id" not in verb:
-        refuse("verb_without_id", "XAPI-00024")
-    iri(verb["id"], "verb_id", "XAPI-00024")
-    if "display" in verb:
-        language_map(verb["display"], "verb_display", "XAPI-00022")
-    return cast("str", verb["id"])
-
-
-_DEFINITION = frozenset(
-    (
-        "name",
-        "description",
-        "type",
-        "moreInfo",
-        "extensions",
-        "interactionType",
-        "correctResponsesPattern",
-        *_COMPONENT_LISTS,
-    )
-)
-_COMPONENT = frozenset(("id", "description"))
+_INTERACTION = frozenset(("interactionType", "correctResponsesPattern", *_COMPONENT_LISTS))
+_DEFINITION = _INTERACTION | {"name", "description", "type", "moreInfo", "extensions"}
+_COMPONENT_KEYS = frozenset(("id", "description"))
 _ACTIVITY = frozenset(("objectType", "id", "definition"))
 
 
-def _definition(value: object) -> None:
-    definition = as_object(value, "definition", "XAPI-00047")
-    only_known(definition, _DEFINITION, "definition")
-    for key in ("name", "description"):
-        if key in definition:
-            language_map(definition[key], f"definition_{key}", "XAPI-00046")
-    if "type" in definition:
-        iri(definition["type"], "definition_type", "XAPI-00048")
-    if "moreInfo" in definition:
-        iri(definition["moreInfo"], "definition_more_info", "XAPI-00049")
-    if "extensions" in definition:
-        extensions(definition["extensions"], "definition")
-    interaction = definition.get("interactionType")
-    if "interactionType" in definition and not (isinstance(interaction, str) and interaction in _INTERACTION_TYPES):
-        refuse("interaction_type_unknown", "XAPI-00049")
-    if "correctResponsesPattern" in definition:
-        pattern = definition["correctResponsesPattern"]
-        if not isinstance(pattern, list) or not all(isinstance(item, str) for item in pattern):
-            refuse("correct_responses_not_strings", "XAPI-00049")
-    for key, wanted in _COMPONENT_LISTS.items():
-        if key not in definition:
-            continue
-        if interaction not in list(wanted):
-            refuse(f"{key}_without_its_interaction_type", "XAPI-00049")
-        _components(definition[key], key)
-    if interaction is None and "correctResponsesPattern" in definition:
-        refuse("correct_responses_without_interaction_type", "XAPI-00049")
-
-
-def _components(value: object, what: str) -> None:
-    if not isinstance(value, list):
-        refuse(f"{what}_not_list", "XAPI-00049")
-    seen = set()
-    for item in cast("list[object]", value):
-        component = as_object(item, what, "XAPI-00049")
-        only_known(component, _COMPONENT, what)
-        name = string(component.get("id"), f"{what}_id", "XAPI-00049")
-        if name in seen:
-            refuse(f"{what}_id_twice", "XAPI-00049")
-        seen.add(name)
-        if "description" in component:
-            language_map(component["description"], f"{what}_description", "XAPI-00049")
-
-
-def _activity(value: object, what: str = "object") -> None:
-    activity = as_object(value, what, "XAPI-00044")
-    only_known(activity, _ACTIVITY, what)
-    if activity.get("objectType", "Activity") != "Activity":
-        refuse(f"{what}_object_type", "XAPI-00044")
+def _activity(activity: dict[str, Any], what: str, stranger: str) -> None:
+    only_known(activity, _ACTIVITY, what, stranger)
     if "id" not in activity:
-        refuse(f"{what}_without_id", "XAPI-00045")
-    iri(activity["id"], f"{what}_id", "XAPI-00045")
+        refuse(f"{what}_without_id", "XAPI-00047")
+    iri(activity["id"], f"{what}_id", "XAPI-00047")
+    if activity.get("objectType", "Activity") != "Activity":
+        refuse_value(activity["objectType"], what, "object_type", "XAPI-00094")
     if "definition" in activity:
         _definition(activity["definition"])
+
+
+def _definition(value: object) -> None:
+    definition = as_object(value, "definition", "XAPI-00048")
+    only_known(definition, _DEFINITION, "definition")
+    if "name" in definition:
+        language_map(definition["name"], "definition_name", "XAPI-00056")
+    if "description" in definition:
+        language_map(definition["description"], "definition_description", "XAPI-00059")
+    if "type" in definition:
+        common_iri(definition["type"], "definition_type", "XAPI-00060")
+    if "moreInfo" in definition:
+        iri(definition["moreInfo"], "definition_more_info", "XAPI-00061")
+    if "extensions" in definition:
+        extensions(definition["extensions"], "definition", "XAPI-00057")
+    if not _INTERACTION.isdisjoint(definition):
+        _interaction(definition)
+
+
+def _interaction(definition: dict[str, Any]) -> None:
+    if "interactionType" not in definition:
+        refuse("interaction_type_missing", "XAPI-00064")
+    kind = definition["interactionType"]
+    if not isinstance(kind, str) or kind not in _INTERACTION_TYPES:
+        is_case = isinstance(kind, str) and kind.lower() in _INTERACTION_TYPES
+        refuse_value(kind, "interaction_type", "unknown", "XAPI-00009" if is_case else "XAPI-00049")
+    if "correctResponsesPattern" in definition:
+        for pattern in as_list(definition["correctResponsesPattern"], "correct_responses", "XAPI-00050"):
+            string(pattern, "correct_response", "XAPI-00050")
+    for key, (kinds, requirement) in _COMPONENT_LISTS.items():
+        if key in definition:
+            if kind not in kinds:
+                refuse(f"{key}_without_its_interaction_type", requirement)
+            _components(definition[key], key, requirement)
+
+
+def _components(value: object, what: str, requirement: str) -> None:
+    seen = set()
+    for item in as_list(value, what, requirement):
+        component = as_object(item, what, "XAPI-00063")
+        only_known(component, _COMPONENT_KEYS, what)
+        name = component.get("id")
+        if not isinstance(name, str):
+            refuse_value(component.get("id", ""), f"{what}_id", "not_string", "XAPI-00058")
+        if name in seen:
+            refuse(f"{what}_id_twice", "XAPI-00058")
+        seen.add(name)
+        if "description" in component:
+            language_map(component["description"], f"{what}_description", "XAPI-00062")
 
 
 _REFERENCE = frozenset(("objectType", "id"))
 
 
-def _reference(value: object, what: str) -> None:
-    reference = as_object(value, what, "XAPI-00073")
+def _reference(value: object, what: str, place: str) -> None:
+    reference = as_object(value, what, place)
     only_known(reference, _REFERENCE, what)
     if reference.get("objectType") != "StatementRef":
-        refuse(f"{what}_object_type", "XAPI-00073")
+        refuse_value(reference.get("objectType", ""), what, "object_type", place)
     if "id" not in reference:
-        refuse(f"{what}_without_id", "XAPI-00074")
-    uuid(reference["id"], f"{what}_id", "XAPI-00074")
+        refuse(f"{what}_without_id", place)
+    uuid(reference["id"], f"{what}_id", place)
 
 
 _SUB = frozenset(("objectType", "actor", "verb", "object", "result", "context", "timestamp", "attachments"))
+_NOT_IN_SUB = {"authority": "XAPI-00067", "version": "XAPI-00068", "stored": "XAPI-00069", "id": "XAPI-00070"}
 
 
 def _sub_statement(value: dict[str, Any]) -> None:
-    for key in ("id", "stored", "version", "authority"):
-        if key in value:
-            refuse(f"sub_statement_has_{key}", "XAPI-00071")
+    if not value.keys() <= _SUB:
+        for key, requirement in _NOT_IN_SUB.items():
+            if key in value:
+                refuse(f"sub_statement_has_{key}", requirement)
     only_known(value, _SUB, "sub_statement")
-    inner = value.get("object")
+    for key in ("actor", "verb", "object"):
+        if key not in value:
+            refuse(f"sub_statement_without_{key}", "XAPI-00066")
+    inner = value["object"]
     if isinstance(inner, dict) and inner.get("objectType") == "SubStatement":
-        refuse("sub_statement_nested", "XAPI-00072")
+        refuse("sub_statement_nested", "XAPI-00071")
     _body(value)
 
 
-def _is_activity(value: object) -> bool:
-    return isinstance(value, dict) and value.get("objectType", "Activity") == "Activity"
-
-
-def _any_object(value: object, *, is_sub: bool) -> None:
-    found = as_object(value, "object", "XAPI-00003")
+def _object(value: object) -> bool:
+    """Check the object of a statement, of whatever kind; whether it is an Activity."""
+    found = as_object(value, "object", "XAPI-00005")
     kind = found.get("objectType", "Activity")
     if kind == "Activity":
-        _activity(found)
-    elif kind in ("Agent", "Group"):
-        _actor(found, "object")
+        if not _ACTIVITY.issuperset(found) and "objectType" not in found:
+            _refuse_untyped(found)
+        _activity(found, "object", "XAPI-00010")
+        return True
+    if kind in ("Agent", "Group"):
+        _actor(found, "object", "XAPI-00010")
     elif kind == "StatementRef":
-        _reference(found, "object")
-    elif kind == "SubStatement" and not is_sub:
+        _reference(found, "object", "XAPI-00072")
+    elif kind == "SubStatement":
         _sub_statement(found)
     else:
-        refuse("object_type_unknown", "XAPI-00009")
+        refuse_value(kind, "object", "type_unknown", "XAPI-00046" if isinstance(kind, str) else "XAPI-00032")
+    return False
+
+
+def _refuse_untyped(found: dict[str, Any]) -> None:
+    """Refuse an Agent, a Group or a SubStatement that does not say so and would be taken for an Activity."""
+    if not _ONLY_OF_ACTORS.isdisjoint(found):
+        refuse("object_without_object_type", "XAPI-00065")
+    if "actor" in found and "verb" in found:
+        refuse("object_without_object_type", "XAPI-00073")
 
 
 _RESULT = frozenset(("score", "success", "completion", "response", "duration", "extensions"))
-_SCORE = frozenset(("scaled", "raw", "min", "max"))
+_SCORE = {"scaled": "XAPI-00083", "raw": "XAPI-00082", "min": "XAPI-00081", "max": "XAPI-00080"}
+_SCORE_KEYS = frozenset(_SCORE)
+
+
+def _result(value: object) -> None:
+    result = as_object(value, "result", "XAPI-00006")
+    only_known(result, _RESULT, "result")
+    if "score" in result:
+        _score(result["score"])
+    if "success" in result:
+        boolean(result["success"], "result_success", "XAPI-00074")
+    if "completion" in result:
+        boolean(result["completion"], "result_completion", "XAPI-00075")
+    if "response" in result:
+        string(result["response"], "result_response", "XAPI-00076")
+    if "duration" in result:
+        duration = result["duration"]
+        if not isinstance(duration, str) or not _is_duration(duration):
+            refuse_value(duration, "result_duration", "not_iso", "XAPI-00124")
+    if "extensions" in result:
+        extensions(result["extensions"], "result", "XAPI-00078")
 
 
 def _score(value: object) -> None:
     score = as_object(value, "score", "XAPI-00079")
-    only_known(score, _SCORE, "score")
+    only_known(score, _SCORE_KEYS, "score")
     for key, item in score.items():
         if not is_number(item):
-            refuse(f"score_{key}_not_number", "XAPI-00079")
+            refuse_value(item, f"score_{key}", "not_number", "XAPI-00006" if isinstance(item, str) else _SCORE[key])
     if "scaled" in score and not -1 <= score["scaled"] <= 1:
-        refuse("score_scaled_out_of_range", "XAPI-00080")
+        refuse("score_scaled_out_of_range", "XAPI-00083")
     low, raw, high = score.get("min"), score.get("raw"), score.get("max")
     if low is not None and high is not None and low >= high:
-        refuse("score_min_not_below_max", "XAPI-00082")
+        refuse("score_min_not_below_max", "XAPI-00080")
     if raw is not None and ((low is not None and raw < low) or (high is not None and raw > high)):
-        refuse("score_raw_out_of_range", "XAPI-00081")
+        refuse("score_raw_out_of_range", "XAPI-00082")
 
 
-def _result(value: object) -> None:
-    result = as_object(value, "result", "XAPI-00066")
-    only_known(result, _RESULT, "result")
-    if "score" in result:
-        _score(result["score"])
-    for key in ("success", "completion"):
-        if key in result:
-            boolean(result[key], f"result_{key}", "XAPI-00066")
-    if "response" in result:
-        string(result["response"], "result_response", "XAPI-00066")
-    if "duration" in result and not (isinstance(result["duration"], str) and _DURATION.fullmatch(result["duration"])):
-        refuse("result_duration_not_iso", "XAPI-00124")
-    if "extensions" in result:
-        extensions(result["extensions"], "result")
-
-
-_CONTEXT = frozenset(
-    (
-        "registration",
-        "instructor",
-        "team",
-        "contextActivities",
-        "revision",
-        "platform",
-        "language",
-        "statement",
-        "extensions",
-        "contextAgents",
-        "contextGroups",
-    )
-)
+_CONTEXT_2_0 = frozenset(("contextAgents", "contextGroups"))
+_CONTEXT = _CONTEXT_2_0 | {
+    "registration",
+    "instructor",
+    "team",
+    "contextActivities",
+    "revision",
+    "platform",
+    "language",
+    "statement",
+    "extensions",
+}
 _CONTEXT_ACTIVITIES = frozenset(("parent", "grouping", "category", "other"))
 
 
-def _context(value: object, statement_object: object) -> None:
-    context = as_object(value, "context", "XAPI-00083")
+def _context(value: object, *, is_activity: bool) -> None:
+    context = as_object(value, "context", "XAPI-00006")
     only_known(context, _CONTEXT, "context")
     if "registration" in context:
         uuid(context["registration"], "registration", "XAPI-00087")
-    if "instructor" in context:
-        _actor(context["instructor"], "instructor")
-    if "team" in context:
-        team = as_object(context["team"], "team", "XAPI-00088")
-        if team.get("objectType") != "Group":
-            refuse("team_not_group", "XAPI-00088")
-        _group(team, "team")
-    for key, requirement in (("revision", "XAPI-00084"), ("platform", "XAPI-00085")):
-        if key in context:
-            string(context[key], key, requirement)
-            if not _is_activity(statement_object):
-                refuse(f"{key}_without_activity", requirement)
-    if "language" in context and not (isinstance(context["language"], str) and is_language_tag(context["language"])):
-        refuse("context_language_bad_tag", "XAPI-00013")
-    if "statement" in context:
-        _reference(context["statement"], "context_statement")
-    if "extensions" in context:
-        extensions(context["extensions"], "context")
     if "contextActivities" in context:
         _context_activities(context["contextActivities"])
-    for key, member, check in (("contextAgents", "agent", _agent), ("contextGroups", "group", _actor)):
-        if key in context:
-            _context_persons(context[key], key, member, check)
+    if "instructor" in context:
+        _actor(context["instructor"], "instructor", "XAPI-00087")
+    if "team" in context:
+        _team(context["team"])
+    if "language" in context:
+        language_tag(context["language"], "context", "XAPI-00091")
+    if "statement" in context:
+        _reference(context["statement"], "context_statement", "XAPI-00092")
+    if "extensions" in context:
+        extensions(context["extensions"], "context", "XAPI-00118")
+    if "revision" in context:
+        string(context["revision"], "revision", "XAPI-00089")
+        if not is_activity:
+            refuse("revision_without_activity", "XAPI-00084")
+    if "platform" in context:
+        string(context["platform"], "platform", "XAPI-00090")
+        if not is_activity:
+            refuse("platform_without_activity", "XAPI-00085")
+    if not _CONTEXT_2_0.isdisjoint(context):
+        _context_persons(context)
+
+
+def _team(value: object) -> None:
+    team = as_object(value, "team", "XAPI-00088")
+    if team.get("objectType") != "Group":
+        refuse("team_not_group", "XAPI-00088")
+    _group(team, "team", "XAPI-00088")
 
 
 def _context_activities(value: object) -> None:
-    found = as_object(value, "context_activities", "XAPI-00091")
-    only_known(found, _CONTEXT_ACTIVITIES, "context_activities")
+    found = as_object(value, "context_activities", "XAPI-00086")
+    only_known(found, _CONTEXT_ACTIVITIES, "context_activities", "XAPI-00093")
     for item in found.values():
-        for activity in item if isinstance(item, list) else [item]:
-            _activity(activity, "context_activity")
+        for listed in item if isinstance(item, list) else (item,):
+            activity = as_object(listed, "context_activity", "XAPI-00094")
+            _activity(activity, "context_activity", "XAPI-00094")
 
 
-def _context_persons(value: object, what: str, member: str, check: Callable[[object, str], None]) -> None:
-    if not isinstance(value, list):
-        refuse(f"{what}_not_list")
-    for item in cast("list[object]", value):
-        found = as_object(item, what)
-        only_known(found, frozenset(("objectType", member, "relevantTypes")), what)
-        if found.get("objectType") != what[:-1]:
-            refuse(f"{what}_object_type")
-        if member not in found:
-            refuse(f"{what}_without_{member}")
-        check(found[member], what)
-        if "relevantTypes" in found:
-            types = found["relevantTypes"]
-            if not isinstance(types, list) or not types:
-                refuse(f"{what}_relevant_types_empty")
-            for kind in types:
-                iri(kind, f"{what}_relevant_type")
+def _context_persons(context: dict[str, Any]) -> None:
+    for what, kind, member in (("contextAgents", "contextAgent", "agent"), ("contextGroups", "contextGroup", "group")):
+        for item in as_list(context[what], what) if what in context else ():
+            found = as_object(item, what)
+            only_known(found, frozenset(("objectType", member, "relevantTypes")), what)
+            if found.get("objectType") != kind:
+                refuse(f"{what}_object_type")
+            if member not in found:
+                refuse(f"{what}_without_{member}")
+            person = as_object(found[member], f"{what}_{member}")
+            if member == "group" and person.get("objectType") != "Group":
+                refuse(f"{what}_not_group")
+            if member == "agent":
+                _agent(person, what, "XAPI-00010")
+            else:
+                _group(person, what, "XAPI-00010")
+            if "relevantTypes" in found:
+                types = as_list(found["relevantTypes"], f"{what}_relevant_types")
+                if not types:
+                    refuse(f"{what}_relevant_types_empty")
+                for kind_iri in types:
+                    iri(kind_iri, f"{what}_relevant_type")
 
 
-_ATTACHMENT = frozenset(("usageType", "display", "description", "contentType", "length", "sha2", "fileUrl"))
+# What an attachment must have, and the requirement that says so.
+_REQUIRED_OF_ATTACHMENT = {
+    "usageType": "XAPI-00107",
+    "display": "XAPI-00106",
+    "contentType": "XAPI-00105",
+    "length": "XAPI-00102",
+    "sha2": "XAPI-00103",
+}
+_ATTACHMENT = frozenset((*_REQUIRED_OF_ATTACHMENT, "description", "fileUrl"))
 
 
 def _attachments(value: object) -> None:
-    if not isinstance(value, list):
-        refuse("attachments_not_list", "XAPI-00002")
-    for item in cast("list[object]", value):
-        attachment = as_object(item, "attachment", "XAPI-00002")
+    for item in as_list(value, "attachments", "XAPI-00025"):
+        attachment = as_object(item, "attachment", "XAPI-00025")
         only_known(attachment, _ATTACHMENT, "attachment")
-        for key in ("usageType", "display", "contentType", "length", "sha2"):
+        for key, requirement in _REQUIRED_OF_ATTACHMENT.items():
             if key not in attachment:
-                refuse(f"attachment_without_{key}", "XAPI-00002")
-        iri(attachment["usageType"], "attachment_usage_type")
-        language_map(attachment["display"], "attachment_display")
+                refuse(f"attachment_without_{key}", requirement)
+        common_iri(attachment["usageType"], "attachment_usage_type", "XAPI-00107")
+        language_map(attachment["display"], "attachment_display", "XAPI-00106")
         if "description" in attachment:
-            language_map(attachment["description"], "attachment_description")
-        if not (isinstance(attachment["contentType"], str) and _MEDIA.fullmatch(attachment["contentType"])):
-            refuse("attachment_content_type")
-        if not isinstance(attachment["length"], int) or isinstance(attachment["length"], bool):
-            refuse("attachment_length_not_integer")
-        if not (isinstance(attachment["sha2"], str) and _SHA2.fullmatch(attachment["sha2"])):
-            refuse("attachment_sha2")
+            language_map(attachment["description"], "attachment_description", "XAPI-00106")
+        media, length, digest = attachment["contentType"], attachment["length"], attachment["sha2"]
+        if not isinstance(media, str) or not _is_media_type(media):
+            refuse_value(media, "attachment", "content_type", "XAPI-00105")
+        if attachment["usageType"] == SIGNATURE and media != "application/octet-stream":
+            refuse("signature_content_type", "XAPI-00115")
+        if not is_number(length) or length < 0 or (isinstance(length, float) and not length.is_integer()):
+            refuse_value(length, "attachment_length", "not_integer", "XAPI-00102")
+        if not isinstance(digest, str) or not _is_sha2(digest):
+            refuse_value(digest, "attachment_sha2", "not_hash", "XAPI-00103")
         if "fileUrl" in attachment:
-            iri(attachment["fileUrl"], "attachment_file_url")
+            iri(attachment["fileUrl"], "attachment_file_url", "XAPI-00104")
 
 
 _STATEMENT = frozenset(
     ("id", "actor", "verb", "object", "result", "context", "timestamp", "stored", "authority", "version", "attachments")
 )
+_REQUIRED = {"actor": "XAPI-00003", "verb": "XAPI-00004", "object": "XAPI-00005"}
 
 
-def _body(value: dict[str, Any], *, is_sub: bool = True) -> None:
-    for key in ("actor", "verb", "object"):
-        if key not in value:
-            refuse(f"{key}_missing", "XAPI-00003")
-    _actor(value["actor"])
-    verb = _verb(value["verb"])
-    _any_object(value["object"], is_sub=is_sub)
-    if verb == VOIDED and value["object"].get("objectType") != "StatementRef":
+def _body(value: dict[str, Any]) -> None:
+    """What a statement and a SubStatement have in common."""
+    _actor(value["actor"], "actor", "XAPI-00010")
+    _verb(value["verb"])
+    is_activity = _object(value["object"])
+    if value["verb"]["id"] == VOIDED and value["object"].get("objectType") != "StatementRef":
         refuse("voided_without_statement_ref", "XAPI-00020")
     if "result" in value:
         _result(value["result"])
     if "context" in value:
-        _context(value["context"], value["object"])
+        _context(value["context"], is_activity=is_activity)
     if "timestamp" in value:
-        check_timestamp(value["timestamp"], "timestamp")
+        timestamp(value["timestamp"], "timestamp", "XAPI-00022")
     if "attachments" in value:
         _attachments(value["attachments"])
 
 
-def check_statement(value: object) -> None:
-    """Check one statement; raises `InvalidStatementError` with the first rule it breaks."""
-    statement = as_object(value, "statement")
+def check_statement(value: object, spec: Spec | None = None) -> dict[str, Any]:
+    """Check one statement by xAPI 1.0.3 and 2.0 together, or by one of them, and give it back.
+
+    Raises:
+        InvalidStatementError: with the first rule that it breaks.
+    """
+    if not isinstance(value, dict):
+        refuse("statement_not_object", "XAPI-00014")
+    statement: dict[str, Any] = value
     only_known(statement, _STATEMENT, "statement")
+    for key, requirement in _REQUIRED.items():
+        if key not in statement:
+            refuse(f"{key}_missing", requirement)
     if "id" in statement:
         uuid(statement["id"], "id", "XAPI-00027")
-    _body(statement, is_sub=False)
+    _body(statement)
     if "stored" in statement:
-        check_timestamp(statement["stored"], "stored")
+        timestamp(statement["stored"], "stored", "XAPI-00023")
     if "authority" in statement:
         _authority(statement["authority"])
-    if "version" in statement and not (
-        isinstance(statement["version"], str) and _VERSION.fullmatch(statement["version"])
-    ):
-        refuse("version_unknown", "XAPI-00101")
+    if "version" in statement:
+        version = statement["version"]
+        if not isinstance(version, str) or not (_is_version_1(version) or _is_version_2(version)):
+            refuse_value(version, "version", "unknown", "XAPI-00101")
+    if spec is not None:
+        _only_of(spec, statement)
+    return statement
+
+
+def _only_of(spec: Spec, statement: dict[str, Any]) -> None:
+    """Refuse in a valid statement what only the other edition of the standard allows.
+
+    A 2.0 record store keeps and returns the version that a statement came with, so versions 1.0.x stay valid there.
+    """
+    target = statement["object"]
+    for part in (statement, target) if target.get("objectType") == "SubStatement" else (statement,):
+        if spec is Spec.V2_0:
+            for key in ("timestamp", "stored"):
+                if key in part and not is_rfc_3339(part[key]):
+                    refuse(f"{key}_not_rfc_3339", "XAPI-00123")
+        else:
+            for key in _CONTEXT_2_0 & part.get("context", {}).keys():
+                refuse(f"{key}_only_in_2_0", "XAPI-00010")
+    if spec is Spec.V1_0_3 and _is_version_2(statement.get("version", "")):
+        refuse("version_only_in_2_0", "XAPI-00101")

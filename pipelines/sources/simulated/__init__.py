@@ -3,7 +3,7 @@
 Belongs here: the generator and its writers. Does not belong here: anything that reads the files back.
 """
 
-from pipelines.sources.simulated.settings import SimulationSettings, SimulationSummary
+from pipelines.sources.simulated.settings import PRESETS, SimulationSettings, SimulationSummary
 from pipelines.sources.simulated.simulation import simulate
 
-__all__ = ["SimulationSettings", "SimulationSummary", "simulate"]
+__all__ = ["PRESETS", "SimulationSettings", "SimulationSummary", "simulate"]

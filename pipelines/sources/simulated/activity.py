@@ -11,10 +11,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from pipelines.sources.simulated.catalogue import THREADS, Catalogue
-from pipelines.sources.simulated.courses import ASSESSMENT_WEIGHTS, COURSES, PROGRAMMES, SLOTS
-from pipelines.sources.simulated.enrolment import closed_days
+from pipelines.sources.simulated.courses import ASSESSMENT_WEIGHTS, COURSES, SLOTS
 from pipelines.sources.simulated.hazard import COMPLETED
 from pipelines.sources.simulated.people import STAFF
+from pipelines.sources.simulated.seasons import OPEN_SHARE_WHEN_CLOSED, WEEKDAY_SHARES, closed_days
 from pipelines.sources.simulated.settings import DAY_SECONDS, RUNS, Flags, Floats, Ints, stream
 from pipelines.sources.simulated.world import World
 
@@ -53,8 +53,6 @@ _SLOT_VERBS: dict[str, dict[str, float]] = {
 _PASS_SCORE = 0.4
 _STAFF_EVENTS = 30
 _LONGEST_GAP_SECONDS = 25 * 60
-# Chance by day of the course week; every run starts on a Monday.
-_WEEKDAY_SHARES = np.array([0.18, 0.18, 0.17, 0.15, 0.1, 0.09, 0.13])
 
 
 @dataclass(frozen=True)
@@ -89,21 +87,20 @@ def concatenate(parts: list[Events]) -> Events:
     )
 
 
-def draw_events(world: World, catalogue: Catalogue) -> tuple[Events, dict[str, dict[str, float]]]:
-    """Draw all events that happen before the snapshot, and the minutes they stand for by programme and strand."""
-    learning, minutes = _sessions(world, catalogue)
+def draw_events(world: World, catalogue: Catalogue) -> Events:
+    """Draw all events that happen before the snapshot."""
     parts = [
-        learning,
+        _sessions(world, catalogue),
         *(_submissions(world, catalogue, number) for number in range(len(ASSESSMENT_WEIGHTS))),
         _results(world, catalogue),
         _community(world, catalogue),
         _staff(world, catalogue),
     ]
     events = concatenate(parts)
-    return events.keep(np.asarray(events.utc < world.settings.snapshot_second)), minutes
+    return events.keep(np.asarray(events.utc < world.settings.snapshot_second))
 
 
-def _sessions(world: World, catalogue: Catalogue) -> tuple[Events, dict[str, dict[str, float]]]:
+def _sessions(world: World, catalogue: Catalogue) -> Events:
     """Draw sessions in the evening and at noon, each a burst of events some minutes apart."""
     rng = stream(world.settings, "sessions")
     cohort, trajectory = world.cohort, world.trajectory
@@ -115,7 +112,7 @@ def _sessions(world: World, catalogue: Catalogue) -> tuple[Events, dict[str, dic
     habit = rng.normal(0, 1.2, cohort.size)[session_entry]
     part = rng.choice(3, len(session_entry), p=[0.6, 0.25, 0.15])
     hour = np.array([20.0, 12.6, 9.0])[part] + np.array([1.6, 0.6, 1.2])[part] * rng.standard_normal(len(part)) + habit
-    day = cohort.start_day[session_entry] + 7 * session_week + rng.choice(7, len(part), p=_WEEKDAY_SHARES)
+    day = cohort.start_day[session_entry] + 7 * session_week + _weekdays(rng, session_entry, cohort.size)
     starts = day * DAY_SECONDS + (np.clip(hour, 5.5, 23.4) * 3600).astype(np.int64)
     is_extra = cohort.has_extra_course[session_entry] & (rng.random(len(part)) < 0.25)
 
@@ -134,9 +131,9 @@ def _sessions(world: World, catalogue: Catalogue) -> tuple[Events, dict[str, dic
     is_answer = verb == VERB_NAMES.index("answered")
     score = np.clip(0.7 + 0.1 * cohort.ability[who] + rng.normal(0, 0.15, len(row)), 0, 1).round(2)
     is_loose = (slot == len(SLOTS) - 2) & (rng.random(len(row)) < 0.5)
-    is_second = rng.random(len(row)) < 0.3
+    which = rng.choice(3, len(row), p=[0.65, 0.25, 0.1]).astype(np.int64)
     events = Events(
-        actor=world.people.actor(cohort.person[who], is_second.astype(np.int64)),
+        actor=world.people.actor(cohort.person[who], which),
         thing=catalogue.slot(cohort.run[who], course, item_week, slot),
         verb=verb,
         enrolment=np.where(is_loose, NOTHING, np.where(is_extra[row], extra_place[who], who)),
@@ -146,7 +143,9 @@ def _sessions(world: World, catalogue: Catalogue) -> tuple[Events, dict[str, dic
         success=np.where(is_answer, score >= _PASS_SCORE, NOTHING).astype(np.int64),
         duration=np.where(rng.random(len(row)) < 0.15, rng.integers(20, 200, len(row)), NOTHING),
     )
-    is_closed = np.isin(local // DAY_SECONDS, closed_days(world.settings)) & (rng.random(len(row)) < 0.75)
+    is_closed = np.isin(local // DAY_SECONDS, closed_days(world.settings)) & (
+        rng.random(len(row)) >= OPEN_SHARE_WHEN_CLOSED
+    )
     is_kept = (
         (local < world.ends.local[who])
         & (local // DAY_SECONDS >= cohort.enrolled_day[who])
@@ -155,9 +154,8 @@ def _sessions(world: World, catalogue: Catalogue) -> tuple[Events, dict[str, dic
         & (events.utc < world.settings.snapshot_second)
     )
     events, who = events.keep(is_kept), who[is_kept]
-    minutes = _strand_minutes(cohort.programme[who], slot[is_kept], gap[is_kept])
     _open_courses(world, catalogue, events, who)
-    return events, minutes
+    return events
 
 
 def _open_courses(world: World, catalogue: Catalogue, events: Events, who: Ints) -> None:
@@ -171,6 +169,14 @@ def _open_courses(world: World, catalogue: Catalogue, events: Events, who: Ints)
     events.has_parent[opening] = False
     events.score[opening] = np.nan
     events.success[opening] = NOTHING
+
+
+def _weekdays(rng: np.random.Generator, entry: Ints, size: int) -> Ints:
+    """Draw a weekday for each session: the usual ones, and among them each participation's own habits."""
+    likes = WEEKDAY_SHARES * rng.gamma(1.5, size=(size, len(WEEKDAY_SHARES)))
+    bounds = np.cumsum(likes / likes.sum(axis=1, keepdims=True), axis=1)[:, :-1]
+    drawn = rng.random(len(entry))
+    return np.asarray(sum((drawn >= bounds[entry, day]).astype(np.int64) for day in range(bounds.shape[1])))
 
 
 def _shared_out(rng: np.random.Generator, groups: Ints, total: Ints) -> Ints:
@@ -190,18 +196,6 @@ def _slot_verbs(rng: np.random.Generator, slot: Ints) -> Ints:
     return verb
 
 
-def _strand_minutes(programme: Ints, slot: Ints, gap: Ints) -> dict[str, dict[str, float]]:
-    """Sum the gaps inside sessions by the strand of the event that ends each."""
-    strands = np.array([item.strand for item in SLOTS])[slot]
-    return {
-        item.programme_id: {
-            strand: round(float(gap[(programme == index) & (strands == strand)].sum()) / 60, 1)
-            for strand in ("formal", "social", "experiential")
-        }
-        for index, item in enumerate(PROGRAMMES)
-    }
-
-
 def _submissions(world: World, catalogue: Catalogue, number: int) -> Events:
     """Hand in one assessed work of the required course, earlier and better with engagement and ability."""
     rng = stream(world.settings, f"submissions {number}")
@@ -210,8 +204,9 @@ def _submissions(world: World, catalogue: Catalogue, number: int) -> Events:
     engagement = trajectory.engagement[:, week]
     hands_in = rng.random(cohort.size) < 1 / (1 + np.exp(-(1.6 + 0.8 * engagement + 0.3 * cohort.ability)))
     early_days = np.clip(rng.normal(1.0 + 0.8 * engagement, 1.5), -5, 12)
-    due = (cohort.start_day + 7 * week + 6) * DAY_SECONDS + 22 * 3600
-    local = due - (early_days * DAY_SECONDS).astype(np.int64) - rng.integers(0, 2 * 3600, cohort.size)
+    hour = np.clip(rng.normal(19, 2.5, cohort.size), 7, 23.5)
+    day = cohort.start_day + 7 * week + 6 - np.floor(early_days).astype(np.int64)
+    local = day * DAY_SECONDS + (hour * 3600).astype(np.int64)
     is_kept = hands_in & ~cohort.is_never_started & (local < world.ends.local)
     is_kept &= local // DAY_SECONDS >= cohort.enrolled_day
     is_kept &= local < (cohort.start_day + 7 * trajectory.weeks) * DAY_SECONDS
@@ -223,7 +218,7 @@ def _submissions(world: World, catalogue: Catalogue, number: int) -> Events:
     judged = np.where(is_passed, VERB_NAMES.index("passed"), VERB_NAMES.index("failed"))
     other = np.where(drawn < 0.85, VERB_NAMES.index("scored"), VERB_NAMES.index("completed"))
     thing = catalogue.assessment(cohort.run[who], cohort.course[who], number)
-    actor = world.people.actor(cohort.person[who], np.zeros(len(who), dtype=np.int64))
+    actor = world.people.actor(cohort.person[who])
     utc = world.clock.utc(local[who], cohort.zone[who])
     handed_in = Events(
         actor,
@@ -247,7 +242,7 @@ def _results(world: World, catalogue: Catalogue) -> Events:
     who = np.flatnonzero((kind == COMPLETED) | ((kind == "failed") & ~cohort.is_never_started))
     is_completed = kind[who] == COMPLETED
     events = _plain(
-        world.people.actor(cohort.person[who], np.zeros(len(who), dtype=np.int64)),
+        world.people.actor(cohort.person[who]),
         catalogue.course(cohort.run[who], cohort.course[who]),
         "completed",
         who,
@@ -268,7 +263,7 @@ def _community(world: World, catalogue: Catalogue) -> Events:
     day = world.ends.day[who] + rng.integers(2, 70, len(who))
     local = day * DAY_SECONDS + rng.integers(17 * 3600, 23 * 3600, len(who))
     return _plain(
-        world.people.actor(cohort.person[who], np.zeros(len(who), dtype=np.int64)),
+        world.people.actor(cohort.person[who]),
         catalogue.first_thread + rng.integers(0, THREADS, len(who)),
         "commented",
         np.full(len(who), NOTHING),

@@ -31,6 +31,7 @@ class LearningObject(NamedTuple):
     type_iri: str
     title: str
     parent_iri: str
+    strand: str
 
 
 class Catalogue:
@@ -41,19 +42,25 @@ class Catalogue:
         self._weeks = settings.weeks
         for run in (run for courses in runs for run in courses):
             title = run.course.title
-            self.things.append(LearningObject(run.iri, COURSE_TYPE, title, ""))
+            self.things.append(LearningObject(run.iri, COURSE_TYPE, title, "", "formal"))
             self.things += [
-                LearningObject(run.slot_iri(week, slot), slot.type_iri, f"{title}: {slot.name} {week + 1}", run.iri)
+                LearningObject(
+                    run.slot_iri(week, slot), slot.type_iri, f"{title}: {slot.name} {week + 1}", run.iri, slot.strand
+                )
                 for week in range(settings.weeks)
                 for slot in SLOTS
             ]
             self.things += [
-                LearningObject(run.assessment_iri(number), ASSESSMENT_TYPE, f"{title}: work {number + 1}", run.iri)
+                LearningObject(
+                    run.assessment_iri(number), ASSESSMENT_TYPE, f"{title}: work {number + 1}", run.iri, "formal"
+                )
                 for number in range(len(ASSESSMENT_WEIGHTS))
             ]
         self.first_thread = len(self.things)
         self.things += [
-            LearningObject(f"{COMMUNITY_IRI}/thread/{number:03d}", DISCUSSION_TYPE, f"Thread {number}", COMMUNITY_IRI)
+            LearningObject(
+                f"{COMMUNITY_IRI}/thread/{number:03d}", DISCUSSION_TYPE, f"Thread {number}", COMMUNITY_IRI, "social"
+            )
             for number in range(THREADS)
         ]
 

@@ -31,8 +31,9 @@ _ZONE_SHARES = {
 class Cohort:
     """Participations as arrays of one length; `person` counts persons from 0, several entries may share one.
 
-    `ability` (z1) and `strain` (z2) are latent; `workload` is known as studied credits; `mentor` is -1 without a
-    match, `match_week` the first course week in which the mentor may make contact.
+    `ability` (z1) and `strain` (z2) are latent; `workload` is known as studied credits; `start_day` is the Monday from
+    which the course weeks count; `mentor` is -1 without a match, `match_week` the first course week in which the mentor
+    may make contact.
     """
 
     person: Ints
@@ -101,9 +102,13 @@ def draw_cohort(settings: SimulationSettings) -> Cohort:
     unit = rng.integers(0, len(UNITS), persons)
     per_unit = manager_count(settings) // len(UNITS)
     manager = unit + len(UNITS) * rng.integers(0, per_unit, persons)
-    start_day = settings.start_days[run]
+    # Onboarding takes people in every Monday of its intake, with the weeks of their course counted from there.
+    intake = rng.integers(0, settings.intake_weeks, size)
+    start_day = settings.start_days[run] + 7 * np.where(programme == ONBOARDING, intake, 0)
     is_late = rng.random(size) < 0.05
-    enrolled_day = start_day + np.where(is_late, rng.integers(0, 4, size), -rng.integers(1, 22, size))
+    enrolled_day = start_day + np.where(
+        is_late, rng.integers(0, 4, size), -rng.integers(1, np.where(programme == ONBOARDING, 6, 22), size)
+    )
     mentor, match_week = _matches(settings, rng, programme, manager[person], is_late)
     match_day = np.maximum(start_day + 7 * match_week - rng.integers(1, 7, size), enrolled_day)
     return Cohort(

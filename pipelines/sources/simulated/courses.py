@@ -90,18 +90,19 @@ PROGRAMMES = (
 
 
 class Course(NamedTuple):
-    """A course, before it has runs."""
+    """A course, before it has runs; a rolling one takes learners in over weeks, each at their own pace."""
 
     code: str
     title: str
     delivery: str
     expected_hours: int
+    is_rolling: bool = False
 
 
 COURSES = (
     Course("lead", "Leading with others", "online_asynchronous", 48),
     Course("data", "Working with data", "online_asynchronous", 24),
-    Course("safe", "Safety, systems and how we work", "online_synchronous", 32),
+    Course("safe", "Safety, systems and how we work", "online_asynchronous", 32, is_rolling=True),
 )
 
 
@@ -132,7 +133,10 @@ ASSESSMENT_WEIGHTS = (15, 25, 25, 35)
 
 @dataclass(frozen=True)
 class CourseRun:
-    """One run of a course; `assessment_weeks` are the weeks on whose last day its works are due."""
+    """One run of a course; `assessment_weeks` are the weeks on whose last day its works are due.
+
+    In a rolling course, they are the weeks of each learner's own course.
+    """
 
     course: Course
     course_id: str
@@ -168,7 +172,7 @@ def course_runs(settings: SimulationSettings) -> list[list[CourseRun]]:
                     f"{course.code}-{month}",
                     f"{LMS}/course/{course.code}-{month}",
                     start,
-                    start + 7 * weeks - 1,
+                    start + 7 * (weeks + (settings.intake_weeks - 1) * course.is_rolling) - 1,
                     due_weeks,
                 )
                 for course in COURSES
@@ -179,7 +183,7 @@ def course_runs(settings: SimulationSettings) -> list[list[CourseRun]]:
 
 def course_tables(settings: SimulationSettings, runs: list[list[CourseRun]]) -> Tables:
     """Return the tables programme, course, programme_course and activity."""
-    first, last = runs[0][0], runs[-1][0]
+    first = runs[0][0]
     programmes: list[Row] = [
         {
             "programme_id": item.programme_id,
@@ -187,7 +191,7 @@ def course_tables(settings: SimulationSettings, runs: list[list[CourseRun]]) -> 
             "aim": item.aim,
             "selection": item.selection,
             "starts_on": iso_date(first.start_day - 30),
-            "ends_on": iso_date(last.end_day),
+            "ends_on": iso_date(runs[-1][item.course].end_day),
             "timezone": ZONES[item.zone],
             "currency": item.currency,
             "value_per_completion_amount": item.value_per_completion_amount,
@@ -233,7 +237,7 @@ def _activities(settings: SimulationSettings, run: CourseRun) -> list[Row]:
             "course_id": run.course_id,
             "activity_type_iri": slot.type_iri,
             "strand": slot.strand,
-            "available_on": iso_date(run.start_day + 7 * week),
+            "available_on": iso_date(run.start_day + 7 * week * (not run.course.is_rolling)),
             "is_assessment": False,
         }
         for week in range(settings.weeks)
@@ -245,8 +249,10 @@ def _activities(settings: SimulationSettings, run: CourseRun) -> list[Row]:
             "course_id": run.course_id,
             "activity_type_iri": ASSESSMENT_TYPE,
             "strand": "formal",
-            "available_on": iso_date(max(run.start_day, run.due_day(number) - 20)),
-            "due_on": iso_date(run.due_day(number)),
+            "available_on": iso_date(
+                run.start_day if run.course.is_rolling else max(run.start_day, run.due_day(number) - 20)
+            ),
+            "due_on": None if run.course.is_rolling else iso_date(run.due_day(number)),
             "weight": weight,
             "is_assessment": True,
         }

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.sources.simulated.clock import LocalClock
 from pipelines.sources.simulated.cohort import Cohort
-from pipelines.sources.simulated.hazard import Trajectory
+from pipelines.sources.simulated.hazard import ADMINISTRATIVE, Trajectory
 from pipelines.sources.simulated.settings import (
     DAY_SECONDS,
     WEEK_SECONDS,
@@ -20,6 +20,9 @@ from pipelines.sources.simulated.settings import (
     SimulationSettings,
     stream,
 )
+
+# A batch of withdrawals is entered three days and nine hours after the day it bears: on the Tuesday morning.
+_BATCH_LAG_SECONDS = 3 * DAY_SECONDS + 9 * 3600
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ def draw_ends(settings: SimulationSettings, cohort: Cohort, trajectory: Trajecto
         rng.integers(0, 2 * DAY_SECONDS, cohort.size),
         rng.integers(3 * DAY_SECONDS, 20 * DAY_SECONDS, cohort.size),
     )
-    has_record = rng.random(cohort.size) < 0.75
+    is_batch = np.array(trajectory.end_kind) == ADMINISTRATIVE
+    lag = np.where(is_batch, _BATCH_LAG_SECONDS, lag)
+    has_record = (rng.random(cohort.size) < 0.75) | is_batch
     known = np.where(has_record, end_of_day + lag, end_of_day)
     return Ends(
         local=local,

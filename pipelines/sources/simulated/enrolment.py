@@ -1,6 +1,6 @@
 """Enrolments as the organisation's system shows them at the snapshot, and what stands around them.
 
-Belongs here: the tables enrolment, registration, absence, calendar, support_ticket, work_activity. Does not belong
+Belongs here: the tables enrolment, registration, absence, support_ticket, work_activity. Does not belong
 here: when an end was recorded (`ends`), statements, mentoring.
 """
 
@@ -11,20 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.sources.simulated.clock import iso_date, iso_instant
-from pipelines.sources.simulated.cohort import UNITS, UNMATCHED
+from pipelines.sources.simulated.cohort import UNMATCHED
 from pipelines.sources.simulated.courses import GROWTH, HIPO, PROGRAMMES
 from pipelines.sources.simulated.hazard import ACTIVE, seconds_in_week
 from pipelines.sources.simulated.played import Played
-from pipelines.sources.simulated.settings import (
-    DAY_SECONDS,
-    RUNNING,
-    Ints,
-    Row,
-    SimulationSettings,
-    Tables,
-    stream,
-    uuids,
-)
+from pipelines.sources.simulated.settings import DAY_SECONDS, RUNNING, Ints, Row, Tables, stream, uuids
 
 _TICKET_KINDS = ("technical", "access", "documentation", "content")
 _WORK_KINDS = ("task", "project", "shadowing", "application")
@@ -58,7 +49,7 @@ def enrol(played: Played) -> Enrolments:
                 "programme_id": programme.programme_id,
                 "course_id": run.course_id,
                 "enrolled_on": iso_date(cohort.enrolled_day[entry]),
-                "due_on": iso_date(run.end_day),
+                "due_on": iso_date(cohort.start_day[entry] + 7 * played.settings.weeks - 1),
                 "status": played.trajectory.end_kind[entry] if is_known else ACTIVE,
                 "status_on": iso_date(ends.day[entry]) if is_known else None,
                 "studied_credits": float(30 + 10 * np.clip(cohort.workload[entry], -2.5, 4)),
@@ -127,19 +118,6 @@ def registrations(played: Played) -> list[Row]:
     return rows
 
 
-def closed_days(settings: SimulationSettings) -> Ints:
-    """Return the days on which the whole organisation is closed, some of them after the snapshot."""
-    middle = settings.start_days + 7 * (settings.weeks // 2)
-    return np.sort(np.concatenate([middle - 10, middle + 4, middle + 18]))
-
-
-def calendar(settings: SimulationSettings) -> list[Row]:
-    """Write the closed days, of the organisation and of one unit."""
-    rows: list[Row] = [{"closed_on": iso_date(day)} for day in closed_days(settings)]
-    rows += [{"org_unit": UNITS[0], "closed_on": iso_date(start + 16)} for start in settings.start_days]
-    return rows
-
-
 def draw_absences(played: Played) -> tuple[Ints, list[Row]]:
     """Give a few learners leave of some days in a week without contact; return its course week per entry, or -1."""
     settings, cohort, trajectory = played.settings, played.cohort, played.trajectory
@@ -189,7 +167,7 @@ def draw_support_and_work(played: Played, away: Ints) -> Tables:
         resolved = opened + int(rng.exponential(3 * DAY_SECONDS)) + 1800
         tickets.append(
             {
-                "ticket_id": f"ticket-{number:06d}",
+                "ticket_id": settings.tag("ticket", number),
                 "learner_key": people.learner_keys[cohort.person[entry]],
                 "opened_at": iso_instant(opened),
                 "kind": _TICKET_KINDS[rng.choice(4, p=[0.45, 0.2, 0.15, 0.2])],

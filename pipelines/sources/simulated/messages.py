@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipelines.sources.simulated.clock import iso_instant
+from pipelines.sources.simulated.mentors import mentor_traits
 from pipelines.sources.simulated.settings import DAY_SECONDS, WEEK_SECONDS, Flags, Ints, Row, stream
 from pipelines.sources.simulated.world import World
 
@@ -30,29 +31,31 @@ class _Log:
 def draw_messages(world: World, matched: Ints, is_message: Flags, contact_utc: Ints) -> list[Row]:
     """Write the messages: mentors write in contact weeks alone, learners when they like."""
     rng = stream(world.settings, "messages")
-    cohort, trajectory = world.cohort, world.trajectory
+    cohort = world.cohort
     last = np.minimum(world.ends.utc, world.settings.snapshot_second)
     starts = _learner_starts(world, rng, matched, last)
     log = _Log(rng)
-    for entry in matched.tolist():
-        week_ends = (int(cohort.start_day[entry]) + 7) * DAY_SECONDS
-        for week in range(trajectory.weeks):
-            channel = ("email", "chat", "forum")[rng.choice(3, p=[0.55, 0.4, 0.05])]
-            started = None
-            if starts[entry, week] >= 0:
-                started = log.add(entry, int(starts[entry, week]), "learner", channel)
-            if not is_message[entry, week]:
-                continue
-            at = int(contact_utc[entry, week])
-            is_answer = started is not None and starts[entry, week] < at
-            sent = log.add(entry, at, "mentor", channel, started if is_answer else None)
-            answered = at + int(rng.exponential(10 * _HOUR)) + 300
-            if rng.random() < 0.55 and answered < last[entry]:
-                sent = log.add(entry, answered, "learner", channel, sent)
-            # A mentor's second message stays inside the local week, whatever the zone: contact is by the week.
-            again = max(at, answered) + int(rng.exponential(8 * _HOUR)) + 300
-            bound = min(int(last[entry]), week_ends + week * WEEK_SECONDS - 6 * _HOUR)
-            if rng.random() < 0.25 and again < bound:
+    answer_hours = mentor_traits(world.settings).answer_hours
+    is_matched = np.zeros((cohort.size, 1), dtype=bool)
+    is_matched[matched] = True
+    for entry, week in np.argwhere(is_matched & ((starts >= 0) | is_message)).tolist():
+        channel = ("email", "chat", "forum")[int(np.searchsorted((0.55, 0.95), rng.random()))]
+        started = None
+        if starts[entry, week] >= 0:
+            started = log.add(entry, int(starts[entry, week]), "learner", channel)
+        if not is_message[entry, week]:
+            continue
+        at = int(contact_utc[entry, week])
+        is_answer = started is not None and starts[entry, week] < at
+        sent = log.add(entry, at, "mentor", channel, started if is_answer else None)
+        answered = at + int(rng.exponential(10 * _HOUR)) + 300
+        if rng.random() < 0.55 and answered < last[entry]:
+            sent = log.add(entry, answered, "learner", channel, sent)
+            # A mentor's answer stays inside the local week, whatever the zone, since contact is by the week: those
+            # who take long often do not answer at all.
+            again = answered + int(rng.exponential(answer_hours[cohort.mentor[entry]] * _HOUR)) + 300
+            week_ends = (int(cohort.start_day[entry]) + 7 * (week + 1)) * DAY_SECONDS
+            if rng.random() < 0.6 and again < min(int(last[entry]), week_ends - 6 * _HOUR):
                 log.add(entry, again, "mentor", channel, sent)
     return _rows(world, rng, log)
 
@@ -72,7 +75,7 @@ def _learner_starts(world: World, rng: np.random.Generator, matched: Ints, last:
 
 def _rows(world: World, rng: np.random.Generator, log: _Log) -> list[Row]:
     order = sorted(range(len(log.rows)), key=lambda place: (*log.rows[place][:2], place))
-    ids = {place: f"message-{number:07d}" for number, place in enumerate(order)}
+    ids = {place: world.settings.tag("message", number) for number, place in enumerate(order)}
     lengths = np.clip(rng.lognormal(5.3, 0.8, len(order)), 5, 6000).astype(np.int64)
     is_by_match = rng.random(len(order)) < 0.95
     rows: list[Row] = []
@@ -87,7 +90,7 @@ def _rows(world: World, rng: np.random.Generator, log: _Log) -> list[Row]:
             "length_chars": int(lengths[number]),
         }
         if is_by_match[number]:
-            row["match_id"] = f"match-{entry:06d}"
+            row["match_id"] = world.settings.tag("match", entry)
         else:
             row["mentor_key"] = world.people.mentor_keys[world.cohort.mentor[entry]]
             row["learner_key"] = world.people.learner_keys[world.cohort.person[entry]]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.sources.simulated.clock import iso_date
+from pipelines.sources.simulated.clock import iso_date, iso_instant
 from pipelines.sources.simulated.courses import PROGRAMMES
 from pipelines.sources.simulated.hazard import COMPLETED
 from pipelines.sources.simulated.mentoring import match_id, matched_entries
-from pipelines.sources.simulated.settings import RUNNING, Ints, Row, Tables, stream
+from pipelines.sources.simulated.settings import DAY_SECONDS, RUNNING, Ints, Row, SimulationSettings, Tables, stream
 from pipelines.sources.simulated.world import World
 
 _GOAL_KINDS = ("project", "skill", "role", "network")
@@ -33,20 +33,25 @@ _QUESTIONS = {
 }
 
 
-def draw_outcomes(world: World) -> Tables:
-    """Write goals, their updates and the answers to surveys."""
+def draw_outcomes(world: World) -> tuple[Tables, Tables]:
+    """Write goals, their updates and the answers to surveys; the second tables state goals again, re-baselined."""
     matched = matched_entries(world)
     # A day is known when it has ended everywhere: the day before the snapshot has not.
     last_day = np.minimum(world.ends.day, world.settings.snapshot_day - 2)
-    goals, updates = _goals(world, matched, last_day)
-    return {"goal": goals, "goal_update": updates, "survey_response": _surveys(world, matched, last_day)}
+    goals, updates, later = _goals(world, matched, last_day)
+    answers = _surveys(world, matched, last_day)
+    return {"goal": goals, "goal_update": updates, "survey_response": answers}, {"goal": later}
 
 
-def _goals(world: World, matched: Ints, last_day: Ints) -> tuple[list[Row], list[Row]]:
-    """Goals agreed soon after the match; one in twenty updates sets a new baseline, the first of all included."""
+def _goals(world: World, matched: Ints, last_day: Ints) -> tuple[list[Row], list[Row], list[Row]]:
+    """Goals agreed soon after the match; one in twenty updates sets a new baseline, the first of all included.
+
+    A new baseline is a later due date, often a lower target, told the evening of that day.
+    """
     rng = stream(world.settings, "goals")
     goals: list[Row] = []
     updates: list[Row] = []
+    later: list[Row] = []
     for entry in matched.tolist():
         end = int(world.runs[world.cohort.run[entry]][0].end_day)
         pace = 0.12 + 0.06 * float(world.trajectory.engagement[entry].mean())
@@ -54,13 +59,13 @@ def _goals(world: World, matched: Ints, last_day: Ints) -> tuple[list[Row], list
             agreed = int(world.cohort.match_day[entry] + rng.integers(3, 15))
             if agreed > last_day[entry]:
                 continue
-            goal_id = f"goal-{len(goals):06d}"
+            goal_id = world.settings.tag("goal", len(goals))
             is_valued, reached = rng.random() < 0.5, 0.0
             baseline, target = float(rng.integers(1, 3)), float(rng.integers(4, 6))
             goals.append(
                 {
                     "goal_id": goal_id,
-                    "match_id": match_id(entry),
+                    "match_id": match_id(world.settings, entry),
                     "agreed_on": iso_date(agreed),
                     "due_on": iso_date(end),
                     "kind": _GOAL_KINDS[rng.integers(0, 4)],
@@ -74,6 +79,10 @@ def _goals(world: World, matched: Ints, last_day: Ints) -> tuple[list[Row], list
                 status = "attained" if reached >= 1 else "open"
                 if rng.random() < 0.05 or not updates:
                     reached, status = round(0.6 * reached, 3), "rebaselined"
+                    lower: Row = {"target_value": max(baseline + 1, target - int(rng.integers(0, 2)))}
+                    due: Row = {"due_on": iso_date(max(end, day) + 28)}
+                    told: Row = {"recorded_at": iso_instant(day * DAY_SECONDS + 18 * 3600)}
+                    later.append(goals[-1] | due | lower | told)
                 stands = {"value": round(baseline + reached * (target - baseline), 3)}
                 updates.append(
                     {
@@ -83,7 +92,7 @@ def _goals(world: World, matched: Ints, last_day: Ints) -> tuple[list[Row], list
                         **(stands if is_valued else {"attained_share": reached}),
                     }
                 )
-    return goals, updates
+    return goals, updates, later
 
 
 @dataclass(frozen=True)
@@ -99,8 +108,8 @@ class _Subject:
 class _Answers:
     """Collects answers, numbers them and keeps scores between 0 and 1."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
+    def __init__(self, settings: SimulationSettings, rng: np.random.Generator) -> None:
+        self._settings, self._rng = settings, rng
         self.rows: list[Row] = []
 
     def add(self, subject: _Subject, respondent: str, survey: str, day: int, gain: float = 0.0) -> None:
@@ -109,7 +118,7 @@ class _Answers:
             score = float(np.clip(self._rng.normal(subject.centre + gain, 0.15), 0, 1))
             self.rows.append(
                 {
-                    "response_id": f"response-{len(self.rows):06d}",
+                    "response_id": self._settings.tag("response", len(self.rows)),
                     "survey": survey,
                     "subject_type": subject.kind,
                     "subject_key": subject.key,
@@ -127,14 +136,14 @@ class _Answers:
 def _surveys(world: World, matched: Ints, last_day: Ints) -> list[Row]:
     """Start, middle, end and after, by learners; by both sides of the match; by mentors of themselves."""
     rng = stream(world.settings, "surveys")
-    answers = _Answers(rng)
+    answers = _Answers(world.settings, rng)
     cohort, people = world.cohort, world.people
     middle = 7 * (world.settings.weeks // 2) - 7
     for entry in matched.tolist():
         programme_id = PROGRAMMES[cohort.programme[entry]].programme_id
         key, start, last = people.learner_keys[cohort.person[entry]], int(cohort.start_day[entry]), int(last_day[entry])
         learner = _Subject("learner", key, programme_id, 0.5 + 0.06 * float(cohort.ability[entry]))
-        match = _Subject("match", match_id(entry), programme_id, 0.65)
+        match = _Subject("match", match_id(world.settings, entry), programme_id, 0.65)
         answers_start, answers_later, delay = rng.random() < 0.6, rng.random() < 0.5, int(rng.integers(0, 5))
         if answers_start and start + delay <= last:
             answers.add(learner, key, "start", start + delay)

@@ -20,21 +20,33 @@ from pipelines.sources.simulated.cohort import (
     mentor_count,
 )
 from pipelines.sources.simulated.courses import LMS, PROGRAMMES
+from pipelines.sources.simulated.mentors import mentor_traits
 from pipelines.sources.simulated.settings import DAY_SECONDS, Ints, Row, SimulationSettings, Tables, stream
 
 _FIRST = ("Al", "Be", "Da", "El", "Fi", "Jo", "Ka", "Li", "Ma", "No", "Ri", "Sa", "To", "Vi")
 _SECOND = ("la", "mi", "na", "ra", "ri", "sa", "ta", "vo")
 _LAST = ("bren", "carv", "dorn", "feld", "gren", "holt", "kest", "lund", "marn", "pell", "rost", "sten", "tolv", "wick")
 _LAST_END = ("el", "er", "is", "ov", "as", "en")
-_MENTOR_NUMBERS = 800_000
-_STAFF_NUMBERS = 900_000
+_MENTOR_NUMBERS = 8_000_000
+_STAFF_NUMBERS = 9_000_000
+GUEST_LMS = "https://academy.example.net"
 STAFF = 12
-ACTORS_PER_PERSON = 2
+ACTORS_PER_PERSON = 3
 
 # What a learner's statements bear, by share: the account alone with learner_key equal to its name and no row of
-# learner_identity; then one linked identifier of each type; then an account and a mail address, both in use.
-_STYLES = ("own_account", "account", "mbox", "mbox_sha1sum", "openid", "account_and_mbox")
-_STYLE_SHARES = (0.15, 0.4, 0.18, 0.1, 0.07, 0.1)
+# learner_identity; then one linked identifier of each type; then two accounts or more kinds of identifier, all in use.
+_OWN_ACCOUNT = "own account"
+_STYLE_SHARES = {
+    _OWN_ACCOUNT: 0.15,
+    "account": 0.38,
+    "mbox": 0.17,
+    "mbox_sha1sum": 0.1,
+    "openid": 0.06,
+    "account+mbox": 0.07,
+    "account+mbox+openid": 0.03,
+    "account+guest": 0.04,
+}
+_STYLES = tuple(_STYLE_SHARES)
 _GROUPS: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
     "gender": (("female", "male", "other"), (0.48, 0.49, 0.03)),
     "age_band": (("under_30", "30_to_44", "45_and_over"), (0.35, 0.42, 0.23)),
@@ -47,7 +59,7 @@ _GROUPS: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
 class People:
     """Learners in the order of their person number, then what statements and tables need of them.
 
-    `actors` has two entries a person (the second differs for those with two identities), then the staff's.
+    `actors` has three entries a person (they differ for those with several identities), then the staff's.
     """
 
     learner_keys: list[str]
@@ -58,9 +70,9 @@ class People:
     mentored_only: int
     declined: int
 
-    def actor(self, person: Ints, is_second: Ints) -> Ints:
-        """Index into `actors` of a person's first or second identity."""
-        return person * ACTORS_PER_PERSON + is_second
+    def actor(self, person: Ints, which: Ints | int = 0) -> Ints:
+        """Index into `actors` of a person's first, second or third identity."""
+        return person * ACTORS_PER_PERSON + which
 
     @property
     def first_staff_actor(self) -> int:
@@ -68,9 +80,14 @@ class People:
         return len(self.learner_keys) * ACTORS_PER_PERSON
 
 
-def account(name: str) -> dict[str, str]:
-    """An xAPI account of the world's LMS."""
-    return {"homePage": LMS, "name": name}
+def account(name: str, home_page: str = LMS) -> dict[str, str]:
+    """An xAPI account, of the world's LMS unless another is named."""
+    return {"homePage": home_page, "name": name}
+
+
+def manager_key(settings: SimulationSettings, manager: int) -> str:
+    """Key of one of the block's managers."""
+    return f"mgr-{settings.first_mentor + manager:05d}"
 
 
 def mentored_only_count(settings: SimulationSettings) -> int:
@@ -87,7 +104,7 @@ def draw_people(settings: SimulationSettings, cohort: Cohort, left_day: Ints) ->
     """Name everybody; `left_day` is each person's last day in the organisation as known at the snapshot, or -1."""
     rng = stream(settings, "people")
     persons = cohort.persons + mentored_only_count(settings) + declined_count(settings)
-    style = rng.choice(len(_STYLES), persons, p=_STYLE_SHARES)
+    style = rng.choice(len(_STYLES), persons, p=list(_STYLE_SHARES.values()))
     has_name = rng.random(persons) < 0.4
     learner_keys, actors, identities, learners = [], [], [], []
     first = np.unique(cohort.person, return_index=True)[1]
@@ -97,8 +114,9 @@ def draw_people(settings: SimulationSettings, cohort: Cohort, left_day: Ints) ->
     opted_out = rng.random(persons) < 0.01
     groups = {name: rng.choice(values, persons, p=shares).tolist() for name, (values, shares) in _GROUPS.items()}
     for person in range(persons):
-        display, address = _name(rng, person)
-        key, person_actors, person_identities = _identify(_STYLES[style[person]], person, address)
+        number = settings.first_person + person
+        display, address = _name(rng, number)
+        key, person_actors, person_identities = _identify(_STYLES[style[person]], number, address)
         learner_keys.append(key)
         actors += [{**actor, "name": display} if has_name[person] else actor for actor in person_actors]
         identities += [
@@ -123,13 +141,13 @@ def draw_people(settings: SimulationSettings, cohort: Cohort, left_day: Ints) ->
                 "timezone": ZONES[zone] if is_zone_given[person] or not is_default else None,
                 "language": language,
                 "org_unit": UNITS[manager % len(UNITS)],
-                "manager_key": f"mgr-{manager:05d}",
+                "manager_key": manager_key(settings, int(manager)),
                 "left_on": iso_date(left) if left >= 0 else None,
                 "opted_out_at": iso_instant(out_second) if opted_out[person] else None,
                 **{name: values[person] for name, values in groups.items()},
             }
         )
-    actors += [_staff_actor(rng, number) for number in range(STAFF)]
+    actors += [_staff_actor(rng, settings.block * STAFF + number) for number in range(STAFF)]
     mentor_keys, mentor_minutes, mentors = _mentors(settings)
     people = People(
         learner_keys,
@@ -148,32 +166,34 @@ def _name(rng: np.random.Generator, number: int) -> tuple[str, str]:
     one, two, three, four = (int(draw) for draw in rng.integers(0, 1_000_000, 4))
     first = _FIRST[one % len(_FIRST)] + _SECOND[two % len(_SECOND)]
     last = (_LAST[three % len(_LAST)] + _LAST_END[four % len(_LAST_END)]).capitalize()
-    return f"{first} {last} {number:06d}", f"{first.lower()}.{last.lower()}.{number:06d}@example.org"
+    return f"{first} {last} {number:07d}", f"{first.lower()}.{last.lower()}.{number:07d}@example.org"
 
 
 def _identify(style: str, person: int, address: str) -> tuple[str, list[dict[str, object]], list[tuple[str, str]]]:
-    """Return the learner_key, the two actors and the rows of learner_identity of one person."""
-    name, key = f"u{person:07d}", f"emp-{person:07d}"
-    mailbox, openid = f"mailto:{address}", f"https://id.example.org/p{person:07d}"
-    by_account: dict[str, object] = {"objectType": "Agent", "account": account(name)}
-    by_mail: dict[str, object] = {"objectType": "Agent", "mbox": mailbox}
-    linked_account = ("account", f"{LMS}::{name}")
-    if style == "own_account":
-        return name, [by_account, by_account], []
-    if style == "account":
-        return key, [by_account, by_account], [linked_account]
-    if style == "mbox":
-        return key, [by_mail, by_mail], [("mbox", mailbox)]
-    if style == "openid":
-        by_openid: dict[str, object] = {"objectType": "Agent", "openid": openid}
-        return key, [by_openid, by_openid], [("openid", openid)]
-    if style == "mbox_sha1sum":
-        digest = sha1(mailbox.encode(), usedforsecurity=False).hexdigest()
-        by_digest: dict[str, object] = {"objectType": "Agent", "mbox_sha1sum": digest}
+    """Return the learner_key, the three actors and the rows of learner_identity of one person."""
+    name, mailbox, openid = f"u{person:07d}", f"mailto:{address}", f"https://id.example.org/p{person:07d}"
+    guest = f"g{person:07d}"
+    digest = sha1(mailbox.encode(), usedforsecurity=False).hexdigest()
+    agents: dict[str, dict[str, object]] = {
+        "account": {"account": account(name)},
+        "guest": {"account": account(guest, GUEST_LMS)},
+        "mbox": {"mbox": mailbox},
+        "mbox_sha1sum": {"mbox_sha1sum": digest},
+        "openid": {"openid": openid},
+    }
+    links = {
+        "account": ("account", f"{LMS}::{name}"),
+        "guest": ("account", f"{GUEST_LMS}::{guest}"),
+        "mbox": ("mbox", mailbox),
         # A mail address and its sha1sum are one identity: half of the links give the one, half the other.
-        link = ("mbox", mailbox) if person % 2 else ("mbox_sha1sum", digest)
-        return key, [by_digest, by_digest], [link]
-    return key, [by_account, by_mail], [linked_account, ("mbox", mailbox)]
+        "mbox_sha1sum": ("mbox", mailbox) if person % 2 else ("mbox_sha1sum", digest),
+        "openid": ("openid", openid),
+    }
+    is_own = style == _OWN_ACCOUNT
+    kinds = ["account"] if is_own else style.split("+")
+    actors = [{"objectType": "Agent", **agents[kind]} for kind in kinds]
+    every = [actors[place % len(actors)] for place in range(ACTORS_PER_PERSON)]
+    return name if is_own else f"emp-{person:07d}", every, [] if is_own else [links[kind] for kind in kinds]
 
 
 def _staff_actor(rng: np.random.Generator, number: int) -> dict[str, object]:
@@ -185,16 +205,17 @@ def _mentors(settings: SimulationSettings) -> tuple[list[str], Ints, list[Row]]:
     """Draw the mentors; some manage, one is external, some are untrained, none has much time."""
     rng = stream(settings, "mentors")
     count = mentor_count(settings)
+    traits = mentor_traits(settings)
     minutes = rng.choice([60, 75, 90], count).astype(np.int64)
     keys: list[str] = []
     rows: list[Row] = []
     for mentor in range(count):
         manager = manager_of_mentor(mentor)
-        key = f"men-{mentor:05d}" if manager is None else f"mgr-{manager:05d}"
-        display, address = _name(rng, _MENTOR_NUMBERS + mentor)
+        number = settings.first_mentor + mentor
+        key = f"men-{number:05d}" if manager is None else manager_key(settings, manager)
+        display, address = _name(rng, _MENTOR_NUMBERS + number)
         is_external = mentor == 1
         kind = "manager" if manager is not None else ("expert", "independent", "peer", "alumnus")[mentor % 4]
-        is_trained = rng.random() < 0.8
         trained_day = int(settings.start_days[0]) - int(rng.integers(20, 200))
         keys.append(key)
         rows.append(
@@ -207,7 +228,7 @@ def _mentors(settings: SimulationSettings) -> tuple[list[str], Ints, list[Row]]:
                 # One mentor's capacity is not known: the default of the settings applies.
                 "capacity_minutes_per_week": None if mentor == 2 else int(minutes[mentor]),
                 "max_learners": int(rng.integers(15, 31)),
-                "trained_on": iso_date(trained_day) if is_trained else None,
+                "trained_on": iso_date(trained_day) if traits.is_trained[mentor] else None,
                 "skills": ";".join(rng.choice(["coaching", "data", "leadership", "safety", "sales"], 2, replace=False)),
                 "timezone": ZONES[int(rng.choice(len(ZONES), p=[0.4, 0.2, 0.3, 0.1]))],
             }

@@ -1,4 +1,4 @@
-"""Simulate a world and write it down.
+"""Simulate a world, block by block, and write it down.
 
 Belongs here: the order of writing and truth.json. Does not belong here: any part of the world.
 """
@@ -7,25 +7,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import orjson
 
 from pipelines.sources.simulated.activity import draw_events
 from pipelines.sources.simulated.catalogue import Catalogue
-from pipelines.sources.simulated.clock import iso_instant
-from pipelines.sources.simulated.hazard import BETA, CONTACT_WORKS_WEEKS
+from pipelines.sources.simulated.clock import LocalClock, iso_instant
+from pipelines.sources.simulated.faults import Place, plant_in_tables
+from pipelines.sources.simulated.hazard import CONTACT_WORKS_WEEKS
 from pipelines.sources.simulated.mentoring import draw_mentoring
-from pipelines.sources.simulated.money import cost_totals, draw_money
+from pipelines.sources.simulated.money import Headcount, cost_totals, draw_money
 from pipelines.sources.simulated.outcomes import draw_outcomes
 from pipelines.sources.simulated.settings import RUNNING, Row, SimulationSettings, SimulationSummary, Tables
-from pipelines.sources.simulated.statements import Written, write_statements
-from pipelines.sources.simulated.truth import OUTCOME_WEEKS, contrasts, hazard_table
+from pipelines.sources.simulated.statements import write_statements
+from pipelines.sources.simulated.truth import OUTCOME_WEEKS, Contrasts, HazardTable
 from pipelines.sources.simulated.world import World, play_world
-from pipelines.sources.simulated.write import whole_folder, write_tables
+from pipelines.sources.simulated.write import TableWriter, whole_folder
 
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+# Tables whose rows are counted by their identifier: a later file may state a row again.
+_COUNTED = {
+    "learner": "learner_key",
+    "enrolment": "enrolment_id",
+    "mentor": "mentor_key",
+    "mentoring_match": "match_id",
+    "mentoring_message": "message_id",
+    "goal": "goal_id",
+    "commitment": "commitment_id",
+    "survey_response": "response_id",
+    "support_ticket": "ticket_id",
+}
 
 
 def simulate(
@@ -37,26 +49,44 @@ def simulate(
     replaced. `on_progress` hears a sentence before each step. Raises `UsageError` where `out` holds anything else.
     """
     say = on_progress or _say_nothing
+    truth, clock = _Truth(settings), LocalClock(settings)
     with whole_folder(out) as folder:
-        say("playing the world")
-        world = play_world(settings)
-        tables = world.tables | draw_mentoring(world) | draw_outcomes(world) | draw_money(world)
-        say("writing the tables")
-        write_tables(tables, folder / "inbox")
-        say("writing the statements")
-        catalogue = Catalogue(settings, world.runs)
-        events, minutes = draw_events(world, catalogue)
-        written = write_statements(world, events, catalogue, folder / "inbox" / "xapi")
+        blocks = list(settings.blocks())
+        with TableWriter(folder / "inbox") as writer, HazardTable(folder / "truth.parquet") as hazards:
+            for block in blocks:
+                where = f"block {block.block + 1} of {len(blocks)}: " if len(blocks) > 1 else ""
+                say(f"{where}playing the world")
+                world = play_world(block, clock)
+                mentoring, told_later = draw_mentoring(world)
+                outcomes, goals_later = draw_outcomes(world)
+                tables, later = world.tables | mentoring | outcomes, told_later | goals_later
+                truth.add(world, tables, later)
+                say(f"{where}writing the tables")
+                truth.faults += plant_in_tables(block, tables)
+                writer.write(tables)
+                writer.write(later, later=True)
+                say(f"{where}writing the statements")
+                catalogue = Catalogue(block, world.runs)
+                written = write_statements(world, draw_events(world, catalogue), catalogue, folder / "inbox" / "xapi")
+                truth.statements += written.counts
+                truth.minutes += written.minutes
+                truth.faults += written.faults
+                hazards.write(world.cohort, world.trajectory, world.enrolments.ids)
+            money = draw_money(settings, truth.heads)
+            truth.add_money(money)
+            truth.faults += plant_in_tables(settings, money)
+            writer.write(money)
+            writer.ensure_complete()
         say("writing the truth")
         observed_at = iso_instant(settings.snapshot_second)
         (folder / "snapshot.json").write_bytes(orjson.dumps({"observed_at": observed_at}, option=_JSON))
-        (folder / "truth.json").write_bytes(orjson.dumps(_truth(world, tables, written, minutes), option=_JSON))
-        hazard_table(world.cohort, world.trajectory, world.enrolments.ids).write_parquet(folder / "truth.parquet")
+        (folder / "truth.json").write_bytes(orjson.dumps(truth.told(), option=_JSON))
     return SimulationSummary(
         out=out,
-        statements=written.statements,
-        learners=len(tables["learner"]),
-        enrolments=len(tables["enrolment"]),
+        statements=truth.statements["distinct"],
+        learners=truth.counts["learner"],
+        enrolments=truth.counts["enrolment"],
+        faults=truth.faults.total(),
         observed_at=settings.observed_at,
     )
 
@@ -65,42 +95,93 @@ def _say_nothing(_: str) -> None:
     """Hear nothing."""
 
 
-def _truth(world: World, tables: Tables, written: Written, minutes: dict[str, dict[str, float]]) -> dict[str, object]:
-    """What a run of the pipeline is to find."""
-    settings = world.settings
-    past = {run.course_id for courses in world.runs[:RUNNING] for run in courses}
-    statuses = Counter(str(row["status"]) for row in tables["enrolment"] if row.get("course_id") in past)
-    return {
-        "settings": asdict(settings),
-        "observed_at": iso_instant(settings.snapshot_second),
-        "rows": {name: len(rows) for name, rows in tables.items()},
-        "statements": asdict(written),
-        "past_enrolments": dict(statuses),
-        "beta_log_hazard_ratio": BETA,
-        "contact_works_weeks": CONTACT_WORKS_WEEKS,
-        "outcome_weeks": OUTCOME_WEEKS,
-        "effects": {name: item.as_json() for name, item in contrasts(world.cohort, world.trajectory).items()},
-        "activity_minutes": minutes,
-        "mentoring_minutes": _mentoring_minutes(tables),
-        "work_minutes": _sum_by_programme(tables["work_activity"], "minutes"),
-        "costs": cost_totals(tables["programme_cost"]),
-    }
+class _Truth:
+    """What a run of the pipeline is to find, summed over blocks."""
 
+    def __init__(self, settings: SimulationSettings) -> None:
+        self._settings = settings
+        self.statements: Counter[str] = Counter()
+        self.minutes: Counter[tuple[str, str]] = Counter()
+        self.faults: Counter[Place] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.heads = Headcount()
+        self._restated: Counter[str] = Counter()
+        self._statuses: Counter[str] = Counter()
+        self._ended: Counter[str] = Counter()
+        self._mentoring: Counter[tuple[str, str]] = Counter()
+        self._work: Counter[str] = Counter()
+        self._contrasts = Contrasts()
+        self._costs: dict[str, dict[str, int]] = {}
 
-def _sum_by_programme(rows: list[Row], column: str) -> dict[str, int]:
-    totals: Counter[str] = Counter()
-    for row in rows:
-        totals[str(row["programme_id"])] += int(str(row[column]))
-    return dict(totals)
+    def add(self, world: World, tables: Tables, later: Tables) -> None:
+        """Count a block's good rows."""
+        self.heads.add(world.cohort, world.trajectory)
+        self._contrasts.add(world.cohort, world.trajectory)
+        for name, rows in tables.items():
+            self.counts[name] += len(rows)
+        self._restated.update({name: len(rows) for name, rows in later.items()})
+        past = {run.course_id for courses in world.runs[:RUNNING] for run in courses}
+        for row in tables["enrolment"]:
+            self._statuses[str(row["status"])] += 1
+            self._ended[str(row["status"])] += row.get("course_id") in past
+        self._count_sessions(tables, later)
+        for row in tables["work_activity"]:
+            self._work[str(row["programme_id"])] += int(str(row["minutes"]))
 
-
-def _mentoring_minutes(tables: Tables) -> dict[str, int]:
-    """Minutes of learners in held sessions; a group session counts for each learner in it."""
-    programme_of = {row["match_id"]: row["programme_id"] for row in tables["mentoring_match"]}
-    by_pair = {(row["mentor_key"], row["learner_key"]): row["match_id"] for row in tables["mentoring_match"]}
-    held: list[Row] = []
-    for row in tables["mentoring_session"]:
-        if row["outcome"] == "held":
+    def _count_sessions(self, tables: Tables, later: Tables) -> None:
+        """Count sessions as they stand at the end; a group's minutes count for each learner, and once for its mentor."""
+        programme_of = {row["match_id"]: str(row["programme_id"]) for row in tables["mentoring_match"]}
+        by_pair = {(row["mentor_key"], row["learner_key"]): row["match_id"] for row in tables["mentoring_match"]}
+        stands = {row["session_id"]: row for row in later["mentoring_session"]}
+        groups: set[object] = set()
+        for first in tables["mentoring_session"]:
+            row: Row = stands.get(first["session_id"], first) if first["session_id"] else first
             match = row.get("match_id") or by_pair[row["mentor_key"], row["learner_key"]]
-            held.append({"programme_id": programme_of[match], "minutes": row["duration_minutes"]})
-    return _sum_by_programme(held, "minutes")
+            programme, outcome = programme_of[match], str(row["outcome"])
+            self._mentoring[programme, f"sessions_{outcome}"] += 1
+            if outcome != "held":
+                continue
+            minutes, group = int(str(row.get("duration_minutes") or 0)), row.get("group_id")
+            self._mentoring[programme, "learner_minutes"] += minutes
+            self._mentoring[programme, "sessions_without_minutes"] += not minutes
+            self._mentoring[programme, "meetings_held"] += group is None or group not in groups
+            if group is not None:
+                groups.add(group)
+        for row in tables["mentoring_message"]:
+            self.counts[f"messages_by_{row['sender']}"] += 1
+
+    def add_money(self, money: Tables) -> None:
+        """Count costs and benefits."""
+        self._costs = cost_totals(money["programme_cost"])
+        self.counts.update({name: len(rows) for name, rows in money.items()})
+
+    def told(self) -> dict[str, object]:
+        """The content of truth.json."""
+        return {
+            "settings": self._settings.told(),
+            "observed_at": iso_instant(self._settings.snapshot_second),
+            "rows": dict(self.counts),
+            "restated_rows": dict(self._restated),
+            "statements": dict(self.statements),
+            "enrolments_by_status": dict(self._statuses),
+            "past_enrolments": {status: count for status, count in self._ended.items() if count},
+            "contact_works_weeks": CONTACT_WORKS_WEEKS,
+            "outcome_weeks": OUTCOME_WEEKS,
+            "effects": self._contrasts.told(),
+            "activity_minutes": _nested(self.minutes, 3),
+            "mentoring": _nested(self._mentoring, 0),
+            "work_minutes": dict(self._work),
+            "costs": self._costs,
+            "faults": [
+                {"found_in": found_in, "table": table, "reason": reason, "count": count}
+                for (found_in, table, reason), count in sorted(self.faults.items())
+                if count
+            ],
+        }
+
+
+def _nested(totals: Counter[tuple[str, str]], digits: int) -> dict[str, dict[str, float]]:
+    result: dict[str, dict[str, float]] = {}
+    for (outer, inner), total in totals.items():
+        result.setdefault(outer, {})[inner] = round(total, digits) if digits else total
+    return result

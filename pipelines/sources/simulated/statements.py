@@ -1,81 +1,109 @@
-"""Events as xAPI statements in gzipped lines, one file a month of `stored`.
+"""Statements as they are delivered: in gzipped lines, late, twice, voided, and some of them broken.
 
-Belongs here: the JSON of a statement, late storing, voids, exact duplicates. Does not belong here: what happened
-(`activity`). Every statement is valid; nothing happened or was stored at or after the snapshot.
+Belongs here: late storing, voids, repeated lines, their order in files, minutes as a reader must find them. Does not
+belong here: what happened (`activity`), what a line looks like (`lines`), what is wrong with broken ones (`faults`).
+But for planted faults every statement is valid; nothing happened or was stored at or after the snapshot.
 """
 
 from __future__ import annotations
 
-import gzip
-import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import orjson
+import polars as pl
 
-from pipelines.sources.simulated.activity import NOTHING, VERB_NAMES, VERBS, Events
-from pipelines.sources.simulated.catalogue import PARENT_TYPES, Catalogue, LearningObject
-from pipelines.sources.simulated.clock import iso_milliseconds
-from pipelines.sources.simulated.courses import COURSE_TYPE
-from pipelines.sources.simulated.people import account
-from pipelines.sources.simulated.settings import Ints, stream, uuids
+from pipelines.sources.simulated.activity import NOTHING, VERB_NAMES, Events
+from pipelines.sources.simulated.catalogue import Catalogue
+from pipelines.sources.simulated.courses import PROGRAMMES
+from pipelines.sources.simulated.faults import plant_in_statements
+from pipelines.sources.simulated.lines import Renderer, as_bytes, instant_texts, uuid_texts, voiding_line
+from pipelines.sources.simulated.people import ACTORS_PER_PERSON
+from pipelines.sources.simulated.settings import Bytes, Ints, stream, uuid_bytes, uuids
 from pipelines.sources.simulated.world import World
+from pipelines.sources.simulated.write import GzipWriter
 
-VOIDED_IRI = "http://adlnet.gov/expapi/verbs/voided"
-VERSION = "1.0.3"
 _VOIDED_SHARE = 0.002
+_EARLY_VOIDED_SHARE = 0.01
 _DUPLICATED_SHARE = 0.003
 _MILLISECONDS = 1000
 _HOUR = 3600 * _MILLISECONDS
 _DAY = 24 * _HOUR
-_COMPRESSION = 6
-_AUTHORITY = {"objectType": "Agent", "account": account("lrs-client")}
+_LINES_AT_ONCE = 100_000
+# A pause longer than this ends a session; the last statement of a session stands for no time.
+_SESSION_GAP_SECONDS = 30 * 60
+UNATTRIBUTED = "unattributed"
+
+# A statement to be delivered that is no event: when, in milliseconds, and its line.
+Special = tuple[int, str]
 
 
 @dataclass(frozen=True)
 class Written:
-    """Lines written to the inbox: distinct statements (voiding ones included), voiding ones, repeated lines."""
+    """What a block's statements came to.
 
-    statements: int
-    voiding: int
-    duplicates: int
+    `counts`: `distinct` valid statements (voiding ones among them), `voiding`, `voided` and of these `voided_early`
+    (before they came), `repeated` lines, `late` ones (stored a day or more after they happened), `counted` (neither
+    voiding nor voided). `minutes` by programme and strand, and for those of no stated enrolment under
+    `UNATTRIBUTED`. `faults` by where they are to be found, table, reason.
+    """
+
+    counts: Counter[str]
+    minutes: Counter[tuple[str, str]]
+    faults: Counter[tuple[str, str, str]]
 
 
 def write_statements(world: World, events: Events, catalogue: Catalogue, folder: Path) -> Written:
-    """Write the events into `folder`, ordered as they were delivered; the same world gives the same bytes."""
+    """Write a block's events into `folder`, a file a month, in the order of delivery."""
     rng = stream(world.settings, "statements")
     snapshot = world.settings.snapshot_second * _MILLISECONDS
-    happened = events.utc * _MILLISECONDS + rng.integers(0, _MILLISECONDS, len(events))
+    # The first half of a second: whoever rounds to seconds and whoever cuts get the same.
+    happened = events.utc * _MILLISECONDS + rng.integers(0, _MILLISECONDS // 2, len(events))
     stored = happened + _lag(rng, len(events))
     is_kept = stored < snapshot
     events, happened, stored = events.keep(is_kept), happened[is_kept], stored[is_kept]
     size = len(events)
-    renderer = _Renderer(world, events, catalogue, happened, stored)
+    ids = uuid_bytes(stream(world.settings, "statement ids"), size)
+    renderer = Renderer(world, events, catalogue, ids)
 
-    voided = np.flatnonzero(rng.random(size) < _VOIDED_SHARE)
-    if not len(voided):
-        voided = np.arange(1)
-    voided_at = stored[voided] + rng.integers(_HOUR, 3 * _DAY, len(voided))
-    voided, voided_at = voided[voided_at < snapshot - _HOUR], voided_at[voided_at < snapshot - _HOUR]
-    voiding = _voiding_lines(world, rng, [renderer.ids[index] for index in voided.tolist()], voided_at)
-
+    voided, voided_at, early = _voids(rng, happened, stored, snapshot)
+    specials = _voiding(world, rng, ids[voided], voided_at)
+    voiding = len(specials)
     repeated = np.flatnonzero(rng.random(size) < _DUPLICATED_SHARE)
     if not len(repeated):
         repeated = np.arange(1)
     repeated_at = np.minimum(stored[repeated] + rng.integers(_HOUR, 20 * _DAY, len(repeated)), snapshot - 1)
+    planted = plant_in_statements(world, renderer, happened, stored)
+    specials += planted.lines
 
-    # A number below `size` is an event, from there on a voiding statement.
-    numbers = np.concatenate([np.arange(size), size + np.arange(len(voided)), repeated])
-    delivered = np.concatenate([stored, voided_at, repeated_at])
+    # A number below `size` is an event, from there on a special line.
+    numbers = np.concatenate([np.arange(size), repeated, size + np.arange(len(specials))])
+    delivered = np.concatenate([stored, repeated_at, np.array([at for at, _ in specials], dtype=np.int64)])
     order = np.lexsort((numbers, delivered))
     numbers, months = numbers[order], delivered[order].astype("datetime64[ms]").astype("datetime64[M]")
-    folder.mkdir(parents=True)
+    texts = pl.Series([text for _, text in specials], dtype=pl.String)
+    folder.mkdir(parents=True, exist_ok=True)
     for month in np.unique(months):
-        chosen = numbers[months == month].tolist()
-        lines = (renderer.line(number) if number < size else voiding[number - size] for number in chosen)
-        _write_lines(folder / f"statements-{month}.ndjson.gz", b"".join(lines))
-    return Written(size + len(voided), len(voided), len(repeated))
+        chosen = numbers[months == month]
+        with GzipWriter(folder / f"statements-{month}-{world.settings.block:03d}.ndjson.gz") as file:
+            for start in range(0, len(chosen), _LINES_AT_ONCE):
+                file.write(_lines(renderer, texts, chosen[start : start + _LINES_AT_ONCE], happened, stored))
+
+    is_counted = events.verb != VERB_NAMES.index("scored")
+    is_counted[voided] = False
+    strands = [thing.strand for thing in catalogue.things]
+    minutes = _minutes(world, events.keep(is_counted), strands, happened[is_counted], ids[is_counted])
+    counts = Counter(
+        distinct=size + voiding + planted.valid_count,
+        voiding=voiding + planted.voiding_count,
+        voided=len(voided),
+        voided_early=early,
+        repeated=len(repeated),
+        late=int((stored - happened >= _DAY).sum()),
+        counted=size - len(voided) + planted.valid_count - planted.voiding_count,
+    )
+    return Written(counts, minutes, planted.faults)
 
 
 def _lag(rng: np.random.Generator, size: int) -> Ints:
@@ -87,104 +115,75 @@ def _lag(rng: np.random.Generator, size: int) -> Ints:
     return np.where(drawn < 0.92, seconds, np.where(drawn < 0.99, hours, days))
 
 
-class _Renderer:
-    """Turns one event after the other into a line of JSON."""
+def _voids(rng: np.random.Generator, happened: Ints, stored: Ints, snapshot: int) -> tuple[Ints, Ints, int]:
+    """Choose which events are voided and when; the last number is of those voided before they were stored."""
+    size = len(happened)
+    lag = stored - happened
+    early = np.flatnonzero((lag > _HOUR) & (rng.random(size) < _EARLY_VOIDED_SHARE))
+    early_at = happened[early] + (lag[early] * rng.uniform(0.2, 0.9, len(early))).astype(np.int64)
+    later = np.setdiff1d(np.flatnonzero(rng.random(size) < _VOIDED_SHARE), early)
+    if not len(later):
+        later = np.setdiff1d(np.arange(2), early)[:1]
+    later_at = stored[later] + rng.integers(_HOUR, 3 * _DAY, len(later))
+    is_known = later_at < snapshot - _HOUR
+    voided = np.concatenate([early, later[is_known]])
+    return voided, np.concatenate([early_at, later_at[is_known]]), len(early)
 
-    def __init__(self, world: World, events: Events, catalogue: Catalogue, happened: Ints, stored: Ints) -> None:
-        rng = stream(world.settings, "statement details")
-        size = len(events)
-        self.ids = uuids(rng, size)
-        self._actors = world.people.actors
-        self._objects = [_activity(thing) for thing in catalogue.things]
-        self._parents = [_parents(thing) for thing in catalogue.things]
-        self._verbs = [{"id": VERBS[name], "display": {"en": name}} for name in VERB_NAMES]
-        self._enrolment_ids = world.enrolments.ids
-        self._happened, self._stored = iso_milliseconds(happened), iso_milliseconds(stored)
-        self._actor, self._thing = events.actor.tolist(), events.thing.tolist()
-        self._verb, self._has_parent = events.verb.tolist(), events.has_parent.tolist()
-        self._success, self._duration = events.success.tolist(), events.duration.tolist()
-        self._score = events.score.tolist()
-        has_registration = rng.random(size) < 0.5
-        self._registration = np.where(has_registration, events.enrolment, NOTHING).tolist()
-        self._has_response = (rng.random(size) < 0.3).tolist()
 
-    def line(self, number: int) -> bytes:
-        """One statement and its line end."""
-        verb = VERB_NAMES[self._verb[number]]
-        statement: dict[str, object] = {
-            "id": self.ids[number],
-            "actor": self._actors[self._actor[number]],
-            "verb": self._verbs[self._verb[number]],
-            "object": self._objects[self._thing[number]],
-            "context": self._context(number),
-            "timestamp": self._happened[number],
-            "stored": self._stored[number],
-            "authority": _AUTHORITY,
-            "version": VERSION,
+def _voiding(world: World, rng: np.random.Generator, targets: Bytes, stored: Ints) -> list[Special]:
+    """Statements by which a member of staff voids others; the first of them is voided too, to no effect."""
+    people = world.people
+    instants = zip(instant_texts(stored - 2 * _MILLISECONDS), instant_texts(stored), strict=True)
+    staff = people.actors[people.first_staff_actor]
+    void_ids = uuids(rng, len(targets) + 1)
+    parts = list(zip(stored.tolist(), void_ids, uuid_texts(targets), instants, strict=False))
+    parts += [(at, void_ids[-1], void_id, told) for at, void_id, _, told in parts[:1]]
+    return [(at, voiding_line(void_id, target, staff, told).decode()) for at, void_id, target, told in parts]
+
+
+def _lines(renderer: Renderer, specials: pl.Series, chosen: Ints, happened: Ints, stored: Ints) -> memoryview:
+    """Lines of a run of numbers, in their order."""
+    is_event = chosen < len(happened)
+    events = chosen[is_event]
+    lines = renderer.lines(events, happened[events], stored[events])
+    if is_event.all():
+        return as_bytes(lines)
+    places = np.empty(len(chosen), dtype=np.int64)
+    places[is_event] = np.arange(len(events))
+    places[~is_event] = len(events) + chosen[~is_event] - len(happened)
+    return as_bytes(pl.concat([lines, specials]).gather(places))
+
+
+def _minutes(world: World, events: Events, strands: list[str], happened: Ints, ids: Bytes) -> Counter[tuple[str, str]]:
+    """Minutes by programme and strand: a result's own duration, else the gap to the person's next statement.
+
+    Marks are not the learner's own doing and do not count. Of two statements in one second the smaller id goes first.
+    """
+    first_staff = world.people.first_staff_actor
+    person = np.where(events.actor < first_staff, events.actor // ACTORS_PER_PERSON, events.actor)
+    second = happened // _MILLISECONDS
+    high, low = np.ascontiguousarray(ids).view(">u8").T
+    order = np.lexsort((low, high, second, person))
+    is_same = person[order[1:]] == person[order[:-1]]
+    gap = np.zeros(len(events), dtype=np.int64)
+    gap[order[:-1]] = np.where(is_same, np.diff(second[order]), 0)
+    gap[gap > _SESSION_GAP_SECONDS] = 0
+    seconds = np.where(events.duration == NOTHING, gap, events.duration)
+    names, strand = np.unique(np.array(strands), return_inverse=True)
+    programmes = [*(item.programme_id for item in PROGRAMMES), UNATTRIBUTED]
+    place = _programmes(world, events.enrolment) * len(names) + strand[events.thing]
+    sums = np.bincount(place, weights=seconds, minlength=len(programmes) * len(names)) / 60
+    return Counter(
+        {
+            (programme, str(name)): float(total)
+            for programme, row in zip(programmes, sums.reshape(-1, len(names)), strict=True)
+            for name, total in zip(names, row, strict=True)
         }
-        result = self._result(number, verb)
-        if result:
-            statement["result"] = result
-        return orjson.dumps(statement, option=orjson.OPT_APPEND_NEWLINE)
-
-    def _context(self, number: int) -> dict[str, object]:
-        context: dict[str, object] = {"platform": "Example LMS", "language": "en"}
-        if self._registration[number] != NOTHING:
-            context["registration"] = self._enrolment_ids[self._registration[number]]
-        if self._has_parent[number]:
-            context["contextActivities"] = {"parent": self._parents[self._thing[number]]}
-        return context
-
-    def _result(self, number: int, verb: str) -> dict[str, object]:
-        result: dict[str, object] = {}
-        score = self._score[number]
-        if not math.isnan(score):
-            result["score"] = {"scaled": score}
-        if self._success[number] != NOTHING:
-            result["success"] = bool(self._success[number])
-        if verb == "completed":
-            result["completion"] = True
-        if self._duration[number] != NOTHING:
-            result["duration"] = f"PT{self._duration[number]}S"
-        if verb == "answered" and self._has_response[number]:
-            result["response"] = "b"
-        return result
+    )
 
 
-def _activity(thing: LearningObject) -> dict[str, object]:
-    return {
-        "objectType": "Activity",
-        "id": thing.iri,
-        "definition": {"type": thing.type_iri, "name": {"en": thing.title}},
-    }
-
-
-def _parents(thing: LearningObject) -> list[dict[str, object]]:
-    parent_type = PARENT_TYPES.get(thing.parent_iri, COURSE_TYPE)
-    return [{"objectType": "Activity", "id": thing.parent_iri, "definition": {"type": parent_type}}]
-
-
-def _voiding_lines(world: World, rng: np.random.Generator, targets: list[str], stored: Ints) -> list[bytes]:
-    """Statements by which a member of staff voids others."""
-    texts, happened = iso_milliseconds(stored), iso_milliseconds(stored - 2 * _MILLISECONDS)
-    return [
-        orjson.dumps(
-            {
-                "id": void_id,
-                "actor": world.people.actors[world.people.first_staff_actor],
-                "verb": {"id": VOIDED_IRI, "display": {"en": "voided"}},
-                "object": {"objectType": "StatementRef", "id": target},
-                "timestamp": happened[index],
-                "stored": texts[index],
-                "authority": _AUTHORITY,
-                "version": VERSION,
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
-        for index, (void_id, target) in enumerate(zip(uuids(rng, len(targets)), targets, strict=True))
-    ]
-
-
-def _write_lines(path: Path, content: bytes) -> None:
-    with path.open("wb") as file, gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as zipped:
-        zipped.write(content)
+def _programmes(world: World, enrolment: Ints) -> Ints:
+    """Index of each event's programme, the last for those of no stated enrolment."""
+    cohort = world.cohort
+    of_enrolment = np.concatenate([cohort.programme, cohort.programme[world.enrolments.extra], [len(PROGRAMMES)]])
+    return of_enrolment[np.where(enrolment == NOTHING, len(of_enrolment) - 1, enrolment)]

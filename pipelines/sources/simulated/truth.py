@@ -1,15 +1,19 @@
-"""What is true in the world and stands in no input: hazards with and without contact, and the effect.
+"""What is true in the world and stands in no input: hazards with and without contact, and the effects.
 
-Belongs here: the effect by the same random numbers with contact blocked, as differences of the product of (1 - h),
-never of outcomes. Does not belong here: the generator itself (`hazard`).
+Belongs here: effects by the same random numbers with contact blocked, as differences of the product of (1 - h), never
+of outcomes; the table of hazards; sums over blocks. Does not belong here: the generator itself (`hazard`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
-import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipelines.sources.simulated.cohort import UNMATCHED, Cohort
 from pipelines.sources.simulated.courses import PROGRAMMES
@@ -17,25 +21,7 @@ from pipelines.sources.simulated.hazard import Trajectory, contact_path, weekly_
 from pipelines.sources.simulated.settings import RUNNING, Flags, Floats, Ints
 
 OUTCOME_WEEKS = 8
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """A true effect: abandonment in percent in both arms, their difference in points; NaN where nobody is treated."""
-
-    with_contact_percent: float
-    without_contact_percent: float
-    effect_points: float
-    treated: int
-
-    def as_json(self) -> dict[str, float | int]:
-        """The figures under the names they have in truth.json."""
-        return {
-            "abandonment_with_percent": round(self.with_contact_percent, 4),
-            "abandonment_without_percent": round(self.without_contact_percent, 4),
-            "effect_points": round(self.effect_points, 4),
-            "treated_count": self.treated,
-        }
+ALL = "all"
 
 
 def first_contact(cohort: Cohort, trajectory: Trajectory) -> tuple[Flags, Ints]:
@@ -50,53 +36,138 @@ def first_contact(cohort: Cohort, trajectory: Trajectory) -> tuple[Flags, Ints]:
     return np.asarray(is_treated), week
 
 
-def contrasts(cohort: Cohort, trajectory: Trajectory) -> dict[str, Contrast]:
-    """Return the true effects of the past runs.
+class Contrasts:
+    """True effects of the past runs, over all blocks, of all programmes together and of each.
 
     `first_contact`: contact in its week against none in that week, later contact following the usual law in both
-    arms. `contact_against_never`: the same learners against no contact for ever. `mentoring`: all matched learners,
-    from the match to the end of the course, against no contact at all.
+    arms; eight weeks from the end of the contact week. `contact_against_never`: the same learners against no contact
+    for ever. `matched`: being matched against not yet matched: those still there when the week of their match ends,
+    over the next eight weeks, against no contact in them. `mentoring`: all matched learners, from the match to the end
+    of the course, against no contact at all.
     """
-    weeks = np.arange(trajectory.weeks)
-    allowed = trajectory.is_matched
-    is_treated, week = first_contact(cohort, trajectory)
-    window = (weeks > week[:, None]) & (weeks <= week[:, None] + OUTCOME_WEEKS)
-    hazard = weekly_hazard(trajectory.log_hazard, trajectory.contact)
-    later = contact_path(trajectory.contact_logit, trajectory.contact_uniform, allowed & (weeks > week[:, None]))
-    never = weekly_hazard(trajectory.log_hazard, np.zeros_like(allowed))
-    is_mentored = (cohort.run < RUNNING) & (cohort.mentor != UNMATCHED) & (trajectory.end_week >= cohort.match_week)
-    return {
-        "first_contact": _contrast(hazard, weekly_hazard(trajectory.log_hazard, later), window, is_treated),
-        "contact_against_never": _contrast(hazard, never, window, is_treated),
-        "mentoring": _contrast(hazard, never, allowed, is_mentored),
-    }
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, str], Floats] = defaultdict(lambda: np.zeros(3))
+
+    def add(self, cohort: Cohort, trajectory: Trajectory) -> None:
+        """Add a block's learners."""
+        weeks = np.arange(trajectory.weeks)
+        allowed = trajectory.is_matched
+        is_treated, week = first_contact(cohort, trajectory)
+        window = _window(weeks, week)
+        hazard = weekly_hazard(trajectory.log_hazard, trajectory.contact, trajectory.strength)
+        later = contact_path(trajectory.contact_logit, trajectory.contact_uniform, allowed & (weeks > week[:, None]))
+        not_now = weekly_hazard(trajectory.log_hazard, later, trajectory.strength)
+        never = weekly_hazard(trajectory.log_hazard, np.zeros_like(allowed), trajectory.strength)
+        is_mentored = (cohort.run < RUNNING) & (cohort.mentor != UNMATCHED) & (trajectory.end_week >= cohort.match_week)
+        is_matched = is_mentored & (trajectory.end_week > cohort.match_week)
+        is_matched &= cohort.match_week + OUTCOME_WEEKS < trajectory.weeks
+        for name, without, of, who in (
+            ("first_contact", not_now, window, is_treated),
+            ("contact_against_never", never, window, is_treated),
+            ("matched", never, _window(weeks, cohort.match_week), is_matched),
+            ("mentoring", never, allowed, is_mentored),
+        ):
+            self._add(name, cohort, who, _abandonment(hazard, of), _abandonment(without, of))
+
+    def _add(self, name: str, cohort: Cohort, who: Flags, with_contact: Floats, without: Floats) -> None:
+        for index, item in enumerate(PROGRAMMES):
+            chosen = who & (cohort.programme == index)
+            sums = np.array([with_contact[chosen].sum(), without[chosen].sum(), chosen.sum()])
+            self._sums[name, item.programme_id] += sums
+            self._sums[name, ALL] += sums
+
+    def told(self) -> dict[str, dict[str, dict[str, float | int | None]]]:
+        """Effects by contrast and programme: percent abandoning in both arms, the difference in points, the treated.
+
+        Null where nobody is treated.
+        """
+        result: dict[str, dict[str, dict[str, float | int | None]]] = {}
+        for (name, programme), (one, other, count) in sorted(self._sums.items()):
+            arms = (100 * one / count, 100 * other / count) if count else (None, None)
+            result.setdefault(name, {})[programme] = {
+                "abandonment_with_percent": _rounded(arms[0]),
+                "abandonment_without_percent": _rounded(arms[1]),
+                "effect_points": _rounded(100 * (one - other) / count if count else None),
+                "treated_count": int(count),
+            }
+        return result
 
 
-def hazard_table(cohort: Cohort, trajectory: Trajectory, enrolment_ids: list[str]) -> pl.DataFrame:
-    """Return one row per participation's required enrolment and week: the true hazard with and without contact."""
-    size, weeks = trajectory.engagement.shape
-    with_contact = weekly_hazard(trajectory.log_hazard, trajectory.contact)
-    without = weekly_hazard(trajectory.log_hazard, np.zeros_like(trajectory.contact))
-    return pl.DataFrame(
-        {
-            "enrolment_id": np.repeat(np.array(enrolment_ids[:size], dtype=object), weeks).tolist(),
-            "programme_id": [PROGRAMMES[index].programme_id for index in np.repeat(cohort.programme, weeks)],
-            "run": np.repeat(cohort.run + 1, weeks),
-            "week": np.tile(np.arange(weeks), size),
-            "is_present": trajectory.is_present.ravel(),
-            "is_matched": trajectory.is_matched.ravel(),
-            "is_contacted": trajectory.has_contact.ravel(),
-            "engagement": trajectory.engagement.ravel(),
-            "hazard_probability": with_contact.ravel(),
-            "hazard_blocked_probability": without.ravel(),
-        }
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 4)
+
+
+def _window(weeks: Ints, week: Ints) -> Flags:
+    return np.asarray((weeks > week[:, None]) & (weeks <= week[:, None] + OUTCOME_WEEKS))
+
+
+def _abandonment(hazard: Floats, window: Flags) -> Floats:
+    """Chance of each participation to abandon inside its window."""
+    return np.asarray(1 - np.prod(np.where(window, 1 - hazard, 1.0), axis=1))
+
+
+class HazardTable:
+    """truth.parquet: one row per participation's required enrolment and week, block after block."""
+
+    _SCHEMA = pa.schema(
+        [
+            ("enrolment_id", pa.string()),
+            ("programme_id", pa.string()),
+            ("run", pa.int64()),
+            ("week", pa.int64()),
+            ("week_starts_on", pa.date32()),
+            ("is_present", pa.bool_()),
+            ("is_matched", pa.bool_()),
+            ("is_contacted", pa.bool_()),
+            ("engagement", pa.float64()),
+            ("contact_probability", pa.float64()),
+            ("hazard_probability", pa.float64()),
+            ("hazard_blocked_probability", pa.float64()),
+        ]
     )
 
+    def __init__(self, path: Path) -> None:
+        self._writer = pq.ParquetWriter(path, self._SCHEMA, compression="zstd")
 
-def _contrast(with_contact: Floats, without: Floats, window: Flags, who: Flags) -> Contrast:
-    def abandonment_percent(hazard: Floats) -> float:
-        survival = np.prod(np.where(window, 1 - hazard, 1.0), axis=1)[who]
-        return float(100 * (1 - survival.mean())) if who.any() else float("nan")
+    def __enter__(self) -> Self:
+        return self
 
-    arm_1, arm_0 = abandonment_percent(with_contact), abandonment_percent(without)
-    return Contrast(arm_1, arm_0, arm_1 - arm_0, int(who.sum()))
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def write(self, cohort: Cohort, trajectory: Trajectory, enrolment_ids: list[str]) -> None:
+        """Append a block: the true hazard with contact as it was and with all contact blocked."""
+        size, weeks = trajectory.engagement.shape
+        entry, week = np.repeat(np.arange(size), weeks), np.tile(np.arange(weeks), size)
+        before = np.cumsum(trajectory.contact, axis=1) - trajectory.contact > 0
+        probability = trajectory.is_matched / (1 + np.exp(-(trajectory.contact_logit + before)))
+        blocked = weekly_hazard(trajectory.log_hazard, np.zeros_like(trajectory.contact), trajectory.strength)
+        hazard = weekly_hazard(trajectory.log_hazard, trajectory.contact, trajectory.strength)
+        names = pa.array([item.programme_id for item in PROGRAMMES])
+        self._writer.write_table(
+            pa.table(
+                [
+                    pa.array(enrolment_ids[:size]).take(pa.array(entry)),
+                    names.take(pa.array(cohort.programme[entry])),
+                    pa.array(cohort.run[entry] + 1),
+                    pa.array(week),
+                    pa.array((cohort.start_day[entry] + 7 * week).astype(np.int32)).cast(pa.date32()),
+                    *(
+                        pa.array(column.ravel())
+                        for column in (
+                            trajectory.is_present,
+                            trajectory.is_matched,
+                            trajectory.has_contact,
+                            trajectory.engagement,
+                            probability,
+                            hazard,
+                            blocked,
+                        )
+                    ),
+                ],
+                schema=self._SCHEMA,
+            )
+        )

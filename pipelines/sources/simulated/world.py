@@ -1,4 +1,4 @@
-"""A world with its enrolments: everything that the writers of statements and of mentoring share.
+"""A block of a world with its enrolments: everything that the writers of statements and of mentoring share.
 
 Belongs here: the order in which the parts are drawn. Does not belong here: how a part is drawn or written.
 """
@@ -13,7 +13,6 @@ from pipelines.sources.simulated.courses import course_runs, course_tables
 from pipelines.sources.simulated.ends import draw_ends, left_days
 from pipelines.sources.simulated.enrolment import (
     Enrolments,
-    calendar,
     draw_absences,
     draw_support_and_work,
     enrol,
@@ -22,6 +21,7 @@ from pipelines.sources.simulated.enrolment import (
 from pipelines.sources.simulated.hazard import play
 from pipelines.sources.simulated.people import draw_people
 from pipelines.sources.simulated.played import Played
+from pipelines.sources.simulated.seasons import calendar
 from pipelines.sources.simulated.settings import Ints, SimulationSettings, Tables
 
 
@@ -34,9 +34,8 @@ class World(Played):
     tables: Tables
 
 
-def play_world(settings: SimulationSettings) -> World:
-    """Draw people, courses, participations and what becomes of them."""
-    clock = LocalClock(settings)
+def play_world(settings: SimulationSettings, clock: LocalClock) -> World:
+    """Draw a block's people, courses, participations and what becomes of them; the first block has the courses."""
     cohort = draw_cohort(settings)
     trajectory = play(settings, cohort)
     ends = draw_ends(settings, cohort, trajectory, clock)
@@ -45,11 +44,8 @@ def play_world(settings: SimulationSettings) -> World:
     played = Played(settings, clock, cohort, trajectory, ends, people, runs)
     enrolments = enrol(played)
     away, absences = draw_absences(played)
-    tables |= course_tables(settings, runs) | draw_support_and_work(played, away)
-    tables |= {
-        "enrolment": enrolments.rows,
-        "registration": registrations(played),
-        "absence": absences,
-        "calendar": calendar(settings),
-    }
+    tables |= draw_support_and_work(played, away)
+    tables |= {"enrolment": enrolments.rows, "registration": registrations(played), "absence": absences}
+    if settings.block == 0:
+        tables |= course_tables(settings, runs) | {"calendar": calendar(settings)}
     return World(**vars(played), enrolments=enrolments, away=away, tables=tables)

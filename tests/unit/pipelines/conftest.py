@@ -77,7 +77,9 @@ def _statement_row(values: dict[str, Any]) -> dict[str, Any]:
     happened = values.get("happened_at", "2024-03-01 12:00:00")
     row = {
         "identity_id": "i-ana",
+        "actor_kind": "agent",
         "verb_iri": EXPERIENCED,
+        "object_kind": "activity",
         "object_iri": "https://lms.test/page",
         "event_count": 1,
         "happened_at": happened,
@@ -105,7 +107,7 @@ def house(tmp_path: Path, empty_stores: Home) -> Iterator[House]:
     home.create()
     shutil.copy(empty_stores.warehouse_file, home.warehouse_file)
     shutil.copy(empty_stores.identity_file, home.identity_file)
-    settings = Settings(timezone="UTC", threads=1, memory_limit="1GB")
+    settings = Settings(timezone="UTC", threads=1, memory_limit="1GB", inbox_settle_seconds=0)
     with ExitStack() as stack:
         warehouse = stack.enter_context(
             Warehouse(home.warehouse_file, home.identity_file, threads=1, memory_limit="1GB")
@@ -116,7 +118,6 @@ def house(tmp_path: Path, empty_stores: Home) -> Iterator[House]:
             data=home.inbox,
             observed_at=OBSERVED,
             run_id="run-1",
-            publication_id="publication-1",
             warehouse=warehouse,
             pseudonyms=Pseudonyms(b"k" * 32),
             build=PublicationBuild(warehouse.con, home.path / BUILD_NAME),

@@ -25,6 +25,7 @@ def state(house, statement_id, clock, **values):
         "strand": "formal",
         "activity_kind": "page",
         "verb_kind": "engaged",
+        "is_act": True,
         "object_iri": "https://lms.test/page",
         "event_count": 1,
         "happened_at": f"2024-03-01 {clock}:00",
@@ -78,6 +79,24 @@ def test_activity_of_no_enrolment_is_the_learners_and_activity_of_nobody_is_nowh
     assert house.rows("SELECT sum(events_count) FROM core.enrolment_day") == [(1,)]
 
 
+def test_what_is_no_act_of_the_learner_makes_no_active_day(house):
+    state(house, "s1", "10:00", verb_kind="administrative", is_act=False)
+    state(house, "s2", "10:05", verb_kind="graded", is_act=False, enrolment_id=None)
+    assert build_days(house.night) == 0
+    assert house.warehouse.scalar("SELECT count(*) FROM core.learner_activity") == 0
+
+
+def test_what_a_group_did_counts_in_the_day_of_each_member(house):
+    state(house, "s1", "10:00")
+    state(house, "s1", "10:00", learner_id="bo", enrolment_id="e2")
+    state(house, "s2", "10:10")
+    build_days(house.night)
+    assert house.rows("SELECT enrolment_id, events_count, minutes FROM core.enrolment_day ORDER BY 1") == [
+        ("e1", 2, 10.0),
+        ("e2", 1, 0.0),
+    ]
+
+
 def submission(house):
     build_submissions(house.night)
     return house.rows(
@@ -110,6 +129,17 @@ def test_the_first_handing_in_counts_and_the_first_score(assessed):
     hand_in(assessed, "s2", "2024-03-04", scaled_score=0.4)
     hand_in(assessed, "s3", "2024-03-06", scaled_score=0.9)
     assert submission(assessed) == [("e1", epoch("2024-03-05"), epoch("2024-03-03"), epoch("2024-03-03"), 0.4)]
+
+
+def test_a_grade_tells_the_score_and_not_the_day_where_the_handing_in_is_told(assessed):
+    hand_in(assessed, "s1", "2024-03-03")
+    hand_in(assessed, "s2", "2024-03-09", verb_kind="graded", is_act=False, scaled_score=0.8)
+    assert submission(assessed) == [("e1", epoch("2024-03-05"), epoch("2024-03-03"), epoch("2024-03-03"), 0.8)]
+
+
+def test_a_grade_alone_proves_that_the_work_was_handed_in(assessed):
+    hand_in(assessed, "s1", "2024-03-09", verb_kind="graded", is_act=False, scaled_score=0.8)
+    assert submission(assessed) == [("e1", epoch("2024-03-05"), epoch("2024-03-09"), epoch("2024-03-09"), 0.8)]
 
 
 def test_a_score_under_zero_is_a_share_of_nothing(assessed):

@@ -40,7 +40,7 @@ def enrol(house, enrolment_id="e1", **values):
 
 def complete(house, day, enrolment_id="e1", **values):
     """A completing statement about the course itself, attributed already."""
-    given = {"statement_id": f"s-{enrolment_id}-{day}", "verb_kind": "completed", "object_iri": COURSE}
+    given = {"statement_id": f"s-{enrolment_id}-{day}", "verb_kind": "completed", "is_about_course": True}
     known = {"epoch_day": epoch(day), "known_epoch_day": epoch(day)}
     house.add("core.statement", enrolment_id=enrolment_id, **(given | known | values))
 
@@ -83,14 +83,19 @@ def test_a_completing_statement_ends_an_active_enrolment_on_its_first_day(school
     assert end(school) == ("completed", "statement", epoch("2024-02-10"), epoch("2024-02-10"))
 
 
-@pytest.mark.parametrize(
-    "other", [{"verb_kind": "submitted"}, {"object_iri": "https://lms.test/page"}, {"enrolment_id": "e9"}]
-)
+@pytest.mark.parametrize("other", [{"verb_kind": "submitted"}, {"is_about_course": False}, {"enrolment_id": "e9"}])
 def test_only_completing_the_course_itself_counts(school, other):
     enrol(school)
     act(school, "2024-03-01")
     complete(school, "2024-02-10", **other)
     assert end(school) == NOT_ENDED
+
+
+@pytest.mark.parametrize("kind", ["completed", "passed", "satisfied"])
+def test_a_course_completed_passed_or_satisfied_is_completed(school, kind):
+    enrol(school)
+    complete(school, "2024-02-10", verb_kind=kind)
+    assert end(school)[:3] == ("completed", "statement", epoch("2024-02-10"))
 
 
 def test_a_completing_statement_goes_before_silence(school):

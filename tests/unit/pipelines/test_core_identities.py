@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 
 import pytest
 
@@ -121,6 +122,55 @@ def test_a_conflict_of_keys_is_a_conflict_too_and_names_no_identifier(house):
     detail = house.rows("SELECT detail FROM raw.quarantine")[0][0]
     assert identity_id in detail
     assert "ana" not in detail
+
+
+def test_a_conflict_stands_in_a_table_with_what_hangs_on_it(house):
+    disputed, quiet = identify(house, "mbox", "mailto:ana@example.org"), identify(house, "openid", "https://ana.org/")
+    for key in ("one", "two"):
+        for identity_id in (disputed, quiet):
+            claim(house, identity_id, house.night.pseudonyms.person(key))
+    for number, day in enumerate(("2024-03-02", "2024-02-27", "2024-03-01")):
+        house.add("raw.statement", statement_id=f"s{number}", identity_id=disputed, happened_at=f"{day} 10:00:00")
+    house.add("raw.statement", statement_id="later", identity_id=disputed, known_at="2024-03-13")
+    group = {"identity_id": None, "actor_kind": "group", "member_identity_ids": f"{disputed} i-x"}
+    house.add("raw.statement", statement_id="g1", happened_at="2024-03-05 10:00:00", **group)
+    links(house)
+    assert {row[0]: row[1:] for row in house.rows("FROM core.identity_conflict")} == {
+        disputed: (2, 4, date(2024, 2, 27), date(2024, 3, 5)),
+        quiet: (2, 0, None, None),
+    }
+
+
+def test_a_conflict_that_is_settled_leaves_the_table(house):
+    identity_id = identify(house, "mbox", "mailto:ana@example.org")
+    for key in ("one", "two"):
+        claim(house, identity_id, house.night.pseudonyms.person(key))
+    links(house)
+    house.warehouse.execute(
+        "DELETE FROM identity.main.identifier_link WHERE learner_id = ?", [house.night.pseudonyms.person("two")]
+    )
+    assert links(house) == {identity_id: [house.night.pseudonyms.person("one"), True, "learner_identity"]}
+    assert house.warehouse.scalar("SELECT count(*) FROM core.identity_conflict") == 0
+
+
+def test_members_of_a_group_are_identities_and_the_group_is_none(house):
+    group = {"identity_id": "i-team", "actor_kind": "group", "member_identity_ids": "i-a i-b"}
+    house.add("raw.statement", statement_id="g1", **group)
+    assert set(links(house)) == {"i-a", "i-b"}
+
+
+def test_identities_linked_later_join_the_learner_who_was_there_before(house):
+    learner_id = enrol(house, "ana")
+    first, second = identify(house, "account", "https://lms.test::ana"), identify(house, "mbox", "mailto:a@example.org")
+    assert links(house) == {first: [learner_id, True, "learner_key"]}
+    for identity_id in (first, second):
+        claim(house, identity_id, learner_id)
+    assert {learner for learner, *_ in links(house).values()} == {learner_id}
+
+
+def test_an_address_and_its_sha1sum_are_one_identity(house):
+    pseudonyms = house.night.pseudonyms
+    assert pseudonyms.identity("mbox", "mailto:ana@example.org") == pseudonyms.identity("mbox_sha1sum", SHA1)
 
 
 def test_the_link_by_sha1sum_is_the_identity_of_the_address():

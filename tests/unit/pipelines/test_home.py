@@ -6,7 +6,7 @@ import pytest
 
 from data_contracts.errors import UsageError
 from pipelines import home as home_module
-from pipelines.home import Home, observation_time, parse_as_of
+from pipelines.home import Home, observation_time, parse_instant
 from pipelines.settings import Settings, load_settings
 
 
@@ -55,14 +55,14 @@ def test_a_folder_with_quotes_and_backslashes_survives_in_the_first_settings(tmp
     ],
 )
 def test_as_of_is_a_date_or_an_instant(text, instant):
-    assert parse_as_of(text) == instant
-    assert parse_as_of(text).tzinfo == UTC
+    assert parse_instant(text) == instant
+    assert parse_instant(text).tzinfo == UTC
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "01/03/2026", " ", "0001-01-01T00:00:00+05:00"])
 def test_an_as_of_that_is_neither_is_a_usage_error_that_shows_both(text):
     with pytest.raises(UsageError, match=r"neither a date such as 2026-03-01 nor an instant such as"):
-        parse_as_of(text)
+        parse_instant(text)
 
 
 @pytest.fixture

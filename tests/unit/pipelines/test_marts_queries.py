@@ -735,6 +735,33 @@ def test_every_raw_and_core_table_has_its_row_count(warehouse: Warehouse) -> Non
     assert {table for table, row_count in found.items() if row_count} == {"core.enrolment", "raw.goal"}
 
 
+def test_what_was_found_in_statements_stands_with_what_it_is_out_of_and_the_most_frequent_unknown_terms(
+    warehouse: Warehouse,
+) -> None:
+    for finding, value, found_count in (
+        ("attribution", "ambiguous", 3),
+        ("unknown_term", "verb", 40),
+        ("voided", None, 2),
+    ):
+        told = {"finding": finding, "finding_value": value, "found_count": found_count, "out_of_count": 50}
+        add(warehouse, "core.statement_finding", **told)
+    for number in range(30):
+        term = f"https://x.test/verbs/v{number:02d}"
+        add(warehouse, "core.unknown_term", term_kind="verb", term=term, statements_count=100 - number)
+    found = rows(warehouse, "data_quality", "check_name", "reason", "check_value", "row_count")
+    assert {row for row in found if row[0] in {"attribution", "unknown_term", "voided"}} == {
+        ("attribution", "ambiguous", 3, 50),
+        ("unknown_term", "verb", 40, 50),
+        ("voided", None, 2, 50),
+    }
+    terms = [row for row in found if row[0] == "unknown_verb"]
+    assert (len(terms), terms[0], terms[-1]) == (
+        25,
+        ("unknown_verb", "https://x.test/verbs/v00", 100, 50),
+        ("unknown_verb", "https://x.test/verbs/v24", 76, 50),
+    )
+
+
 def test_lateness_is_measured_where_it_is_known_and_once_an_event(warehouse: Warehouse) -> None:
     for number, hours in enumerate((0, 1, 2, 3, 100)):
         add(

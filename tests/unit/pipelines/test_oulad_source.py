@@ -10,7 +10,7 @@ import pytest
 from data_contracts.errors import BadInputError
 from data_contracts.expectations import judge_rows
 from data_contracts.tables.inputs import RAW_INPUTS, RAW_STATEMENT
-from data_contracts.xapi.vocabulary import SCORED, VIEWED
+from data_contracts.xapi.vocabulary import SUBMITTED, VIEWED
 from pipelines.sources import oulad
 from pipelines.sources.record import Recorder
 
@@ -100,7 +100,7 @@ def person(house, student):
 def test_every_click_row_and_every_submission_is_one_statement_with_an_id_of_its_own(taken, recorder):
     assert taken.rows(
         "SELECT verb_iri, count(*), count(DISTINCT statement_id) FROM raw.statement GROUP BY ALL ORDER BY ALL"
-    ) == sorted([(VIEWED, len(CLICKS), len(CLICKS)), (SCORED, len(SCORES), len(SCORES))])
+    ) == sorted([(VIEWED, len(CLICKS), len(CLICKS)), (SUBMITTED, len(SCORES), len(SCORES))])
     assert recorder.taken == len(CLICKS) + len(SCORES)
 
 
@@ -141,12 +141,12 @@ def test_days_count_from_the_start_and_a_dated_fact_happens_at_the_end_of_its_da
 
 
 def test_scores_are_shares_and_a_missing_score_is_none(taken):
-    found = taken.rows("SELECT scaled_score FROM raw.statement WHERE verb_iri = ? ORDER BY ALL", SCORED)
+    found = taken.rows("SELECT scaled_score FROM raw.statement WHERE verb_iri = ? ORDER BY ALL", SUBMITTED)
     assert sorted(found, key=str) == [(0.78,), (None,), (None,)]
 
 
 def test_a_statement_names_its_course_and_its_kind(taken):
-    found = taken.rows("SELECT parent_iri, activity_type_iri FROM raw.statement WHERE object_iri LIKE '%/vle/102'")
+    found = taken.rows("SELECT context_iris, activity_type_iri FROM raw.statement WHERE object_iri LIKE '%/vle/102'")
     assert [(parent.rpartition("/")[2], kind.rpartition("/")[2]) for parent, kind in found] == [
         ("AAA-2014B", "homepage")
     ]

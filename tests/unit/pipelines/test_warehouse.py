@@ -48,13 +48,36 @@ def test_opening_again_changes_nothing(files):
 @pytest.mark.parametrize("area", ["warehouse", "identity"])
 def test_a_store_of_a_newer_schema_is_refused_and_left_as_it_is(files, area):
     with opened(files) as warehouse:
-        warehouse.execute("UPDATE ops.schema_version SET version = 2 WHERE area = ?", [area])
-    with pytest.raises(
-        PermanentError, match=f"the {area} store has schema version 2, this code knows 1; install the newer"
-    ):
+        warehouse.execute("UPDATE ops.schema_version SET version = ? WHERE area = ?", [SCHEMA_VERSION + 1, area])
+    words = (
+        f"the {area} store has schema version {SCHEMA_VERSION + 1}, this code knows {SCHEMA_VERSION}; install the newer"
+    )
+    with pytest.raises(PermanentError, match=words):
         opened(files)
     with duckdb.connect(str(files[0]), read_only=True) as free:
-        assert free.execute("SELECT max(version) FROM ops.schema_version").fetchall() == [(2,)]
+        assert free.execute("SELECT max(version) FROM ops.schema_version").fetchall() == [(SCHEMA_VERSION + 1,)]
+
+
+def test_a_store_of_an_older_schema_is_filled_anew_from_the_archive_and_keeps_its_records(
+    house, files, statement, lines
+):
+    house.deliver("xapi", "a.ndjson", lines([statement(object={"id": f"x:{n}"}) for n in range(3)]))
+    house.deliver(
+        "enrolment", "e.csv", "enrolment_id,learner_key,course_id,enrolled_on,status\ne,ana,c,2024-01-01,active\n"
+    )
+    house.take()
+    wanted = {table.name: house.rows(f"FROM {table.qualified_name}") for table in RAW_TABLES}
+    assert (len(wanted["statement"]), len(wanted["enrolment"])) == (3, 1)
+    house.warehouse.execute("INSERT INTO ops.run BY NAME SELECT 'r' AS run_id")
+    house.warehouse.execute(
+        "UPDATE ops.schema_version SET version = 1; DROP TABLE raw.statement; DROP SCHEMA core CASCADE"
+    )
+    home = house.night.home
+    house.warehouse.con.close()
+    with Warehouse(home.warehouse_file, home.identity_file, threads=1, memory_limit="1GB") as warehouse:
+        assert {table.name: warehouse.rows(f"FROM {table.qualified_name}") for table in RAW_TABLES} == wanted
+        assert warehouse.count(LEARNER_ACTIVITY) == 0
+        assert warehouse.rows("SELECT run_id FROM ops.run") == [("r",)]
 
 
 def test_a_file_that_another_process_has_open_is_worth_a_retry(files):
