@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -79,17 +80,18 @@ def take_blocks(
 def _taken(
     blocks: Iterable[Lines], pseudonyms: Pseudonyms, workers: int, alone_bytes: int
 ) -> Generator[Batch, None, None]:
-    blocks, bulk, read = iter(blocks), Bulk(pseudonyms), 0
-    for block in blocks:
-        yield bulk.take_block(block.first_line, block.content)
+    # Looked at before any is taken: what one process learns of lines the others would have to learn again.
+    blocks, first, read = iter(blocks), list[Lines](), 0
+    while workers > 1 and read < alone_bytes and (block := next(blocks, None)) is not None:
+        first.append(block)
         read += len(block.content)
-        if workers > 1 and read >= alone_bytes:
-            break
-    else:
+    if workers < 2 or read < alone_bytes:
+        bulk = Bulk(pseudonyms)
+        for block in chain(first, blocks):
+            yield bulk.take_block(block.first_line, block.content)
         return
-    del bulk
     with _Crew(pseudonyms, workers) as crew:
-        yield from crew.take(blocks)
+        yield from crew.take(chain(first, blocks))
 
 
 def _gathered(batches: Iterable[Batch]) -> Iterator[Batch]:
