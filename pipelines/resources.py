@@ -69,7 +69,7 @@ class Night:
 def _put_away(night: Night) -> None:
     """Empty the inbox of what was taken. A run does not fail for it: the next one tries again."""
     try:
-        kept = put_away(night.warehouse, night.settings, night.home, night.data, night.observed_naive)
+        kept = put_away(night.warehouse, night.settings, night.home, night.data, night.observed_naive, night.pseudonyms)
     except (HandrailError, OSError, duckdb.Error) as error:
         kept = [f"what was taken stays in the inbox: {error}"]
     for line in kept:

@@ -19,6 +19,7 @@ from pipelines.sources import locate, pending, publication_id
 from pipelines.sources.inbox import unknown_folders
 from pipelines.sources.record import Recorder
 from pipelines.sources.take_in import put_away
+from pipelines.statements.identity import Pseudonyms, load_key
 from pipelines.warehouse import Warehouse
 
 DONE, FAILED, QUARANTINED, GATED, LOCKED = 0, 1, 3, 4, 75
@@ -78,7 +79,8 @@ def _is_published(home: Home, settings: Settings, data: Path, observed_at: datet
         waiting = pending(settings, data, Recorder(warehouse))
         if runs.last_published(warehouse) != publication_id(settings, observed_at, warehouse, waiting):
             return False
-        for line in put_away(warehouse, settings, home, data, observed_at.replace(tzinfo=None)):
+        pseudonyms = Pseudonyms(load_key(home.key_file, has_identities=warehouse.has_identities()))
+        for line in put_away(warehouse, settings, home, data, observed_at.replace(tzinfo=None), pseudonyms):
             say(line)
         return True
 

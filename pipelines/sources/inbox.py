@@ -21,9 +21,10 @@ import orjson
 
 from data_contracts.tables.inputs import INPUTS
 from pipelines.home import now
-from pipelines.sources.lines import BYTE_ORDER_MARK, DamagedFileError, FileNotReadyError, blocks_of, lines_of
+from pipelines.sources.lines import BYTE_ORDER_MARK, DamagedFileError, blocks_of, lines_of
 from pipelines.sources.mapping import InboxMapping, Rule, load_mapping
 from pipelines.sources.record import FaultRow, file_hash
+from pipelines.statements.blocks import FileNotReadyError
 
 __all__ = ["BYTE_ORDER_MARK", "blocks_of", "lines_of"]
 
@@ -59,6 +60,11 @@ class InboxFile:
     def taken_as(self) -> str:
         """What raw.file remembers it as: its content, and with it what the mapping says of it."""
         return self.rule.marked(self.content_hash) if self.rule else self.content_hash
+
+    @property
+    def is_workbook(self) -> bool:
+        """Whether it is a workbook of sheets, which nothing here can write anew."""
+        return self.path.name.endswith(_WORKBOOKS)
 
     @property
     def shown_name(self) -> str:

@@ -11,10 +11,11 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from pipelines.sources.record import FaultRow, Recorder
+from pipelines.statements.blocks import Lines
 from pipelines.statements.bulk import take
 from pipelines.statements.identity import Pseudonyms
 from pipelines.statements.take import Batch, StatementFault
-from pipelines.statements.workers import Lines, take_blocks
+from pipelines.statements.workers import take_blocks
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ Nothing is written anew on the way: a key that stands twice, an odd number or an
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_contracts.errors import BadInputError, TransientError
+from data_contracts.errors import BadInputError
+from pipelines.statements.blocks import Block, FilePart, not_ready
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -67,18 +68,6 @@ class DamagedFileError(BadInputError):
         self.reason = reason
 
 
-class FileNotReadyError(TransientError):
-    """A file changed while it was read, or could not be read just now: nothing of it counts, it waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Whole lines of a file that has one statement a line; blank ones among them, the last may lack its end."""
-
-    first_line: int
-    content: bytes
-
-
 def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
     """Numbered statements of a file, as delivered, without a line's end.
 
@@ -106,15 +95,19 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
         raise DamagedFileError(detail) from None
 
 
-def blocks_of(path: Path, size: int = 8 << 20) -> Iterator[Block] | None:
+def blocks_of(path: Path, size: int = 8 << 20) -> Iterator[Block | FilePart] | None:
     """Blocks of about `size` bytes of a file that has one statement a line; None where `lines_of` must read it.
+
+    Of a file that is not packed they are places in it.
 
     Raises, and so does the iterator, as `lines_of`.
     """
     if _starts_with(path, 4) == _PARQUET:
         return None
     is_one_a_line, chunks = _told(path, size)
-    return _blocks(chunks, size) if is_one_a_line else None
+    if not is_one_a_line:
+        return None
+    return _blocks(chunks, size) if _is_packed(path) else _parts(path, size)
 
 
 # --- packing ------------------------------------------------------------------------------------------------------
@@ -125,11 +118,12 @@ def _starts_with(path: Path, count: int) -> bytes:
         with path.open("rb") as stream:
             return stream.read(count)
     except OSError as error:
-        raise _not_ready(error) from None
+        raise not_ready(error) from None
 
 
-def _not_ready(error: OSError) -> FileNotReadyError:
-    return FileNotReadyError(f"the file cannot be read now ({error.strerror}); it stays for the next run")
+def _is_packed(path: Path) -> bool:
+    magic = _starts_with(path, 4)
+    return magic.startswith(_GZIP) or magic == _ZSTD or _ZSTD_NOTE.match(magic) is not None
 
 
 def _chunks(path: Path, size: int) -> Iterator[bytes]:
@@ -150,7 +144,7 @@ def _chunks(path: Path, size: int) -> Iterator[bytes]:
         raise _cut_off() from None
     except OSError as error:
         # Arrow's own complaint about packed content bears no number of the system's.
-        raise (_cut_off() if error.errno is None else _not_ready(error)) from None
+        raise (_cut_off() if error.errno is None else not_ready(error)) from None
 
 
 def _cut_off() -> DamagedFileError:
@@ -203,7 +197,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, bytes]]:
                         yield number, text
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise _not_ready(error) from None
+            raise not_ready(error) from None
         detail = f"the Parquet file ends or breaks after row {number}; deliver it again, whole"
         raise DamagedFileError(detail) from None
 
@@ -369,8 +363,28 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         yield number, line
 
 
-def _blocks(chunks: Iterable[bytes], size: int) -> Iterator[Block]:
-    number, kept, count = 1, [b""], 0
+def _parts(path: Path, size: int) -> Iterator[Block | FilePart]:
+    """Places in a file, cut at line ends; from a line that does not end for too long it is read on here."""
+    try:
+        with path.open("rb") as stream:
+            total = stream.seek(0, os.SEEK_END)
+            start = len(BYTE_ORDER_MARK) if _starts_with(path, len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK else 0
+            while start < total:
+                stream.seek(min(start + size, total))
+                rest = stream.readline(MAX_STATEMENT_BYTES)
+                end = stream.tell()
+                if end < total and not rest.endswith(b"\n"):
+                    stream.seek(start)
+                    yield from _blocks(iter(lambda: stream.read(size), b""), size)
+                    return
+                yield FilePart(path, start, end)
+                start = end
+    except OSError as error:
+        raise not_ready(error) from None
+
+
+def _blocks(chunks: Iterable[bytes], size: int) -> Iterator[Block | FilePart]:
+    kept, count = [b""], 0
     damaged = None
     try:
         for chunk in _cut_short(chunks):
@@ -379,15 +393,14 @@ def _blocks(chunks: Iterable[bytes], size: int) -> Iterator[Block]:
             if not cut:
                 kept.append(chunk)
                 continue
-            content = b"".join([*kept, chunk[:cut]])
-            yield Block(number, content)
-            number, kept, count = number + content.count(b"\n"), [chunk[cut:]], len(chunk) - cut
+            yield Block(b"".join([*kept, chunk[:cut]]))
+            kept, count = [chunk[cut:]], len(chunk) - cut
     except DamagedFileError as error:
         damaged = error
     content = b"".join(kept)
     # The line in which a file breaks is none.
     if content := content[: content.rfind(b"\n") + 1] if damaged else content:
-        yield Block(number, content)
+        yield Block(content)
     if damaged:
         raise damaged
 

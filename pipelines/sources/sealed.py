@@ -27,7 +27,7 @@ from data_contracts.errors import BadInputError, HandrailError, PermanentError
 from pipelines.archive import sync
 from pipelines.home import now
 from pipelines.sources.inbox import InboxFile, is_being_written, is_young, stamp
-from pipelines.sources.lines import FileNotReadyError
+from pipelines.statements.blocks import FileNotReadyError
 from pipelines.warehouse import Warehouse
 
 # The database hands out 2,048 rows at a time, so what is packed already comes in smaller parts: half a gigabyte.

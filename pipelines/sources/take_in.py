@@ -18,10 +18,13 @@ from pipelines.settings import Settings
 from pipelines.sources import inbox, oulad, sealed
 from pipelines.sources.inbox import InboxFile
 from pipelines.sources.intake import Blocks, Unit, take_unit
-from pipelines.sources.lines import DamagedFileError, FileNotReadyError, blocks_of
+from pipelines.sources.lines import DamagedFileError, blocks_of
 from pipelines.sources.lrs.pull import logged_now_and_then, pull
 from pipelines.sources.record import FaultRow, Recorder
 from pipelines.sources.tables import take_table, take_waiting
+from pipelines.sources.tombstones import Tombstones
+from pipelines.statements.blocks import FileNotReadyError
+from pipelines.statements.identity import Pseudonyms
 from pipelines.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -62,7 +65,9 @@ def take_in(night: Night, tables: Sequence[str]) -> Mapping[str, int]:
     }
 
 
-def put_away(warehouse: Warehouse, settings: Settings, home: Home, data: Path, observed_at: datetime) -> list[str]:
+def put_away(
+    warehouse: Warehouse, settings: Settings, home: Home, data: Path, observed_at: datetime, pseudonyms: Pseudonyms
+) -> list[str]:
     """Move what was taken from the home's own inbox into sealed storage, and forget what lies there too long.
 
     Run it when the night's work is done, with no transaction open. Returns what stays in the inbox and why.
@@ -72,9 +77,17 @@ def put_away(warehouse: Warehouse, settings: Settings, home: Home, data: Path, o
     sealed.forget(warehouse, observed_at - timedelta(days=settings.sealed_days))
     if not settings.consume:
         return []
-    files = inbox.look(data, settle_seconds=settings.inbox_settle_seconds).files
+    files, stays = inbox.look(data, settle_seconds=settings.inbox_settle_seconds).files, []
+    erased = Tombstones.of(warehouse, pseudonyms)
+    if erased:
+        # A file may have come since the night looked; and what cannot be cleaned must not be kept.
+        clean_inbox(files, home.inbox, warehouse, erased, on_gone=lambda _: None)
+        files = inbox.look(data, settle_seconds=settings.inbox_settle_seconds).files
+        stays = [file.shown_name for file in files if file.is_workbook]
+        files = [file for file in files if not file.is_workbook]
     done = sealed.consume(warehouse, data, files, settle_seconds=settings.inbox_settle_seconds)
-    return [f"{name} stays in the inbox: {why}" for name, why in done.kept]
+    kept = [*done.kept, *((name, "a workbook cannot be cleaned of the erased; remove it") for name in stays)]
+    return [f"{name} stays in the inbox: {why}" for name, why in kept]
 
 
 def _is_own_inbox(settings: Settings, home: Home, data: Path) -> bool:

@@ -354,10 +354,11 @@ class Bulk:
 
     # --- lines ----------------------------------------------------------------------------------------------------
 
-    def take_block(self, first_line: int, content: bytes) -> Batch:
-        """Rows of whole lines, of which the first has this number; blank ones count and are left out."""
-        lines = enumerate(content.split(b"\n"), first_line)
-        return self.take([(number, line) for number, line in lines if line and not line.isspace()])
+    def take_block(self, content: bytes) -> tuple[Batch, int]:
+        """Rows of whole lines, numbered from 1 (blank ones count and are left out); and how many line ends there are."""
+        lines = content.split(b"\n")
+        numbered = [(number, line) for number, line in enumerate(lines, 1) if line and not line.isspace()]
+        return self.take(numbered), len(lines) - 1
 
     def take(self, numbered: Sequence[tuple[int, bytes]]) -> Batch:
         """Rows of numbered lines, none of them blank, in the order given."""

@@ -23,15 +23,17 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import IO, Protocol
+from typing import IO
 
 import polars as pl
 
 from data_contracts.errors import PermanentError, TransientError
+from pipelines.statements.blocks import FileNotReadyError, FilePart, Lines
 from pipelines.statements.bulk import Bulk
 from pipelines.statements.identity import Pseudonyms
 from pipelines.statements.take import BATCH_ROWS, Batch
@@ -39,23 +41,13 @@ from pipelines.statements.take import BATCH_ROWS, Batch
 # Starting processes costs about as much as taking so many bytes in without them.
 ALONE_BYTES = 24 << 20
 
-_LENGTH, _FIRST_LINE = struct.Struct("<Q"), struct.Struct("<Q")
+_LENGTH = struct.Struct("<Q")
+# A block is sent as its bytes or as a place in a file.
+_BYTES, _PART = b"b", b"p"
 _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_SECONDS = 10
 # What lives in a worker is few big things; looking for cycles among them again and again costs a tenth of its time.
 _GARBAGE = 500_000
-
-
-class Lines(Protocol):
-    """Whole lines and the number of the first, as `pipelines.sources.lines` cuts a file."""
-
-    @property
-    def first_line(self) -> int:
-        """Number of the first line."""
-
-    @property
-    def content(self) -> bytes:
-        """The lines; the last may lack its end."""
 
 
 def take_blocks(
@@ -74,24 +66,33 @@ def take_blocks(
         PermanentError: a process failed; the message says where, and tells nothing of what it read.
     """
     with closing(_taken(blocks, pseudonyms, workers, alone_bytes)) as batches:
-        yield from _gathered(batches)
+        yield from _gathered(_numbered(batches))
 
 
 def _taken(
     blocks: Iterable[Lines], pseudonyms: Pseudonyms, workers: int, alone_bytes: int
-) -> Generator[Batch, None, None]:
+) -> Generator[tuple[Batch, int], None, None]:
     # Looked at before any is taken: what one process learns of lines the others would have to learn again.
     blocks, first, read = iter(blocks), list[Lines](), 0
     while workers > 1 and read < alone_bytes and (block := next(blocks, None)) is not None:
         first.append(block)
-        read += len(block.content)
+        read += block.length
     if workers < 2 or read < alone_bytes:
         bulk = Bulk(pseudonyms)
         for block in chain(first, blocks):
-            yield bulk.take_block(block.first_line, block.content)
+            yield bulk.take_block(block.content)
         return
     with _Crew(pseudonyms, workers) as crew:
         yield from crew.take(chain(first, blocks))
+
+
+def _numbered(taken: Iterable[tuple[Batch, int]]) -> Iterator[Batch]:
+    """Batches of blocks, their faults numbered by the whole's lines."""
+    before = 0
+    for batch, line_ends in taken:
+        faults = [replace(fault, line_number=fault.line_number + before) for fault in batch.faults]
+        yield replace(batch, faults=faults)
+        before += line_ends
 
 
 def _gathered(batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -136,9 +137,9 @@ class _Crew:
             worker.end(is_at_once=kind is not None)
         self._threads.shutdown(cancel_futures=True)
 
-    def take(self, blocks: Iterable[Lines]) -> Iterator[Batch]:
-        """The blocks' batches in the blocks' order; no more blocks are read than are in work."""
-        pending: deque[Future[Batch]] = deque()
+    def take(self, blocks: Iterable[Lines]) -> Iterator[tuple[Batch, int]]:
+        """What the blocks bring, in the blocks' order; no more blocks are read than are in work."""
+        pending: deque[Future[tuple[Batch, int]]] = deque()
         for block in blocks:
             pending.append(self._threads.submit(self._take, block))
             if len(pending) > self._count:
@@ -146,7 +147,7 @@ class _Crew:
         while pending:
             yield pending.popleft().result()
 
-    def _take(self, block: Lines) -> Batch:
+    def _take(self, block: Lines) -> tuple[Batch, int]:
         worker = self._idle.get()
         try:
             return worker.take(block)
@@ -173,11 +174,11 @@ class _Worker:
     def begin(self, key: bytes) -> None:
         self._send(key)
 
-    def take(self, block: Lines) -> Batch:
-        """A block's batch; raises where the process ended or failed."""
-        where = f"of the block that begins at line {block.first_line}"
+    def take(self, block: Lines) -> tuple[Batch, int]:
+        """A block's batch and its line ends; raises where the process ended or failed."""
+        where = f"of a block of {block.length:,} bytes"
         try:
-            self._send(_FIRST_LINE.pack(block.first_line), block.content)
+            self._send(*_pieces(block))
             answer = _receive(self._stream(self._process.stdout))
         except OSError:
             answer = None
@@ -189,12 +190,14 @@ class _Worker:
             )
             raise TransientError(message)
         told = pickle.loads(answer)  # noqa: S301 - written by our own process
+        if isinstance(told, FileNotReadyError):
+            raise told
         frame = None if isinstance(told, str) else _receive(self._stream(self._process.stdout))
         if frame is None:
             message = f"taking statements in failed at {told} {where}; this is a fault of Handrail: report it"
             raise PermanentError(message)
-        identities, faults = told
-        return Batch(pl.read_ipc(frame), identities, faults)
+        identities, faults, line_ends = told
+        return Batch(pl.read_ipc(bytes(frame)), identities, faults), line_ends
 
     def end(self, *, is_at_once: bool) -> None:
         """End the process, and wait until it has ended."""
@@ -219,6 +222,21 @@ class _Worker:
         return stream
 
 
+def _pieces(block: Lines) -> tuple[bytes, ...]:
+    """What a worker is sent of a block: its bytes, or where they lie."""
+    if isinstance(block, FilePart):
+        return _PART, pickle.dumps((str(block.path), block.start, block.end))
+    return _BYTES, block.content
+
+
+def _content(pieces: memoryview) -> bytes:
+    """A block's bytes, from what `_pieces` sent."""
+    if pieces[:1] == _BYTES:
+        return bytes(pieces[1:])
+    path, start, end = pickle.loads(pieces[1:])  # noqa: S301 - written by our own process
+    return FilePart(Path(path), start, end).content
+
+
 def _widen(stream: IO[bytes]) -> None:
     """Let a pipe hold a mebibyte, where the system can: blocks are large, and each stop costs two switches."""
     if hasattr(fcntl, "F_SETPIPE_SZ"):
@@ -233,13 +251,13 @@ def _send(stream: IO[bytes], *pieces: bytes | memoryview) -> None:
             rest = rest[stream.write(rest) :]
 
 
-def _receive(stream: IO[bytes]) -> bytes | None:
+def _receive(stream: IO[bytes]) -> memoryview | None:
     """What was sent, None where the other end is gone."""
     head = _read(stream, _LENGTH.size)
     return None if head is None else _read(stream, _LENGTH.unpack(head)[0])
 
 
-def _read(stream: IO[bytes], length: int) -> bytes | None:
+def _read(stream: IO[bytes], length: int) -> memoryview | None:
     content = bytearray(length)
     rest = memoryview(content)
     while rest:
@@ -247,7 +265,7 @@ def _read(stream: IO[bytes], length: int) -> bytes | None:
         if not count:
             return None
         rest = rest[count:]
-    return bytes(content)
+    return memoryview(content)
 
 
 def serve() -> None:
@@ -257,12 +275,13 @@ def serve() -> None:
     gc.set_threshold(_GARBAGE)
     incoming, outgoing = os.fdopen(0, "rb", buffering=0), os.fdopen(1, "wb", buffering=0)
     key = _receive(incoming)
-    bulk = Bulk(Pseudonyms(key or b""))
+    bulk = Bulk(Pseudonyms(bytes(key or b"")))
     while (block := _receive(incoming)) is not None:
         try:
-            first_line = _FIRST_LINE.unpack_from(block)[0]
-            batch = bulk.take_block(first_line, block[_FIRST_LINE.size :])
-            answers = [pickle.dumps((batch.identities, batch.faults)), batch.rows.write_ipc(None).getvalue()]
+            batch, line_ends = bulk.take_block(_content(block))
+            answers = [pickle.dumps((batch.identities, batch.faults, line_ends)), batch.rows.write_ipc(None).getvalue()]
+        except FileNotReadyError as error:
+            answers = [pickle.dumps(error)]
         except Exception as error:  # noqa: BLE001 - told to the run, which raises it
             answers = [pickle.dumps(_place_of(error))]
         try:

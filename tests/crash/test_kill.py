@@ -122,8 +122,8 @@ def inboxes(small_world, tmp_path_factory):
     for inbox in (yesterday, tonight):
         shutil.copytree(small_world, inbox)
     for name in ("2026-01", "2026-02"):
-        (yesterday / "xapi" / f"statements-{name}.ndjson.gz").unlink()
-    with gzip.open(tonight / "xapi" / "statements-2026-01.ndjson.gz", "ab") as file:
+        (yesterday / "xapi" / f"statements-{name}-000.ndjson.gz").unlink()
+    with gzip.open(tonight / "xapi" / "statements-2026-01-000.ndjson.gz", "ab") as file:
         file.write(b'{"id": "broken\n')
     return yesterday, tonight
 

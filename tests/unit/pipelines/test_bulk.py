@@ -448,5 +448,5 @@ def test_nothing_gives_no_rows():
 
 def test_blank_lines_of_a_block_count_and_are_left_out():
     block = b"\n".join([GOOD, b"", b" \t", b"broken", GOOD, b""])
-    batch = Bulk(Pseudonyms(KEY)).take_block(11, block)
-    assert (batch.frame().height, [fault.line_number for fault in batch.faults]) == (2, [14])
+    batch, line_ends = Bulk(Pseudonyms(KEY)).take_block(block)
+    assert (batch.frame().height, [fault.line_number for fault in batch.faults], line_ends) == (2, [4], 5)

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from pipelines.sources import inbox
-from pipelines.sources.lines import DamagedFileError, FileNotReadyError
+from pipelines.sources.lines import DamagedFileError
+from pipelines.statements.blocks import FileNotReadyError
 
 SETTLE = 60
 WHOLE = b'{"a":1}\n{"b":2}\n'

@@ -18,7 +18,7 @@ import pytest
 from data_contracts.errors import BadInputError, PermanentError
 from pipelines.home import now
 from pipelines.sources import inbox, sealed
-from pipelines.sources.lines import FileNotReadyError
+from pipelines.statements.blocks import FileNotReadyError
 from pipelines.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[3]

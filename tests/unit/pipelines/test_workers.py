@@ -12,8 +12,8 @@ from itertools import islice
 import pytest
 
 from data_contracts.errors import PermanentError, TransientError
-from pipelines.sources.lines import Block
 from pipelines.statements import workers
+from pipelines.statements.blocks import Block, FileNotReadyError, FilePart
 from pipelines.statements.identity import Pseudonyms
 from pipelines.statements.workers import take_blocks
 
@@ -33,7 +33,7 @@ def line(number):
 def blocks(count=12, lines=100):
     for number in range(count):
         first = number * lines
-        yield Block(first + 1, b"".join(line(n) + b"\n" for n in range(first, first + lines)))
+        yield Block(b"".join(line(n) + b"\n" for n in range(first, first + lines)))
 
 
 def taken(count):
@@ -106,10 +106,33 @@ def test_a_process_killed_from_outside_is_told_and_may_be_tried_again(started, m
 
 def test_a_process_that_fails_tells_where_and_nothing_of_what_it_read(monkeypatch):
     # Bytes that are no block make the process fail in the middle of its work.
-    monkeypatch.setattr(workers, "_FIRST_LINE", workers.struct.Struct("<H"))
-    with pytest.raises(PermanentError, match=r"struct|error|Error") as failed:
-        list(take_blocks([Block(1, b""), Block(2, b"x")], PSEUDONYMS, workers=2, alone_bytes=0))
-    assert "line" in str(failed.value)
+    monkeypatch.setattr(workers, "_BYTES", b"?")
+    with pytest.raises(
+        PermanentError, match=r"failed at UnpicklingError in \w+\.py, line \d+, of a block of 6 bytes"
+    ) as failed:
+        list(take_blocks([Block(b"secret")] * 3, PSEUDONYMS, workers=2, alone_bytes=0))
+    assert "secret" not in str(failed.value)
+
+
+def test_a_part_of_a_file_brings_what_its_bytes_bring_and_one_that_is_gone_waits(tmp_path):
+    file = tmp_path / "statements.ndjson"
+    content = b"".join(line(number) + b"\n" for number in range(1, 600))
+    file.write_bytes(content)
+    cut = content.index(b"\n", len(content) // 2) + 1
+    parts = [FilePart(file, 0, cut), FilePart(file, cut, len(content))]
+
+    def brought(blocks, count):
+        batches = list(take_blocks(blocks, PSEUDONYMS, workers=count, alone_bytes=0))
+        return (
+            [row for batch in batches for row in batch.frame().rows()],
+            [fault for batch in batches for fault in batch.faults],
+        )
+
+    assert brought(parts, 2) == brought(parts, 1) == brought([Block(content)], 2)
+    assert brought(parts, 2)[1]
+    file.unlink()
+    with pytest.raises(FileNotReadyError, match="No such file"):
+        brought(parts, 2)
 
 
 def test_an_interrupt_of_the_terminal_is_the_runs_and_not_the_processes(started):
