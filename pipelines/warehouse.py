@@ -33,6 +33,8 @@ SCHEMA_VERSION = 2
 DERIVED = ("raw", "core", "features")
 RECORDS = ("risk", "alerts", "ops")
 
+_FRUGAL = "400MB"
+
 _OPS = """
 CREATE TABLE IF NOT EXISTS ops.schema_version (area VARCHAR, version INTEGER);
 CREATE TABLE IF NOT EXISTS ops.run (
@@ -40,6 +42,7 @@ CREATE TABLE IF NOT EXISTS ops.run (
     exit_code INTEGER, publication_id VARCHAR, quarantined_before BIGINT, quarantined_after BIGINT, message VARCHAR);
 ALTER TABLE ops.run ADD COLUMN IF NOT EXISTS failed_sources VARCHAR;
 CREATE TABLE IF NOT EXISTS ops.archive_unit (unit BIGINT);
+CREATE TABLE IF NOT EXISTS ops.basis (area VARCHAR, basis VARCHAR);
 CREATE TABLE IF NOT EXISTS ops.lrs_pull (
     lrs_name VARCHAR, range_name VARCHAR, since_at TIMESTAMP, until_at TIMESTAMP, watermark_at TIMESTAMP,
     is_open BOOLEAN, continuation VARCHAR, consistent_at TIMESTAMP, newest_stored_at TIMESTAMP,
@@ -90,6 +93,7 @@ class Warehouse:
             os.umask(old_mask)
         self.con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         self.archive = Archive(file.parent / "archive")
+        self._memory_limit = memory_limit
         try:
             self._create()
         except BaseException:
@@ -163,6 +167,15 @@ class Warehouse:
             self.con.execute("INSERT INTO ops.schema_version VALUES (?, ?)", [area, SCHEMA_VERSION])
         self.con.execute("COMMIT")
 
+    @contextmanager
+    def frugal(self) -> Iterator[None]:
+        """Let the database do with little memory meanwhile: for rows that only pass through."""
+        self.con.execute(f"SET memory_limit = '{min(self._memory_limit, _FRUGAL, key=_megabytes)}'")
+        try:
+            yield
+        finally:
+            self.con.execute(f"SET memory_limit = '{self._memory_limit}'")
+
     def execute(self, sql: str, values: Iterable[object] = ()) -> None:
         """Run a statement for its effect."""
         self.con.execute(sql, list(values))
@@ -230,6 +243,13 @@ class Warehouse:
         self.con.unregister("handrail_relation")
         return written
 
+    def append_relation(self, table: Table, frame: nw.LazyFrame[Any]) -> None:
+        """Add the rows of a lazy frame that DuckDB runs."""
+        names = ", ".join(f'"{name}"' for name in table.column_names)
+        self.con.register("handrail_relation", frame.to_native())
+        self.con.execute(f"INSERT INTO {table.qualified_name} ({names}) SELECT {names} FROM handrail_relation")
+        self.con.unregister("handrail_relation")
+
     def write_identities(self, sql: str, frame: pl.DataFrame) -> None:
         """Write to the identity store, in a transaction of its own; the statement reads the frame as `incoming`.
 
@@ -250,6 +270,10 @@ class Warehouse:
     def count(self, table: Table) -> int:
         """Rows of a table."""
         return int(self.scalar(f"SELECT count(*) FROM {table.qualified_name}"))
+
+
+def _megabytes(limit: str) -> float:
+    return float(limit[:-2]) * {"MB": 1, "GB": 1000}[limit[-2:]]
 
 
 def current(table: Table, before: str = "TIMESTAMP '9999-01-01'") -> str:

@@ -151,6 +151,7 @@ FIELDS = (
     # compact state
     integer("epoch_day", "Local day, in days since 1970-01-01", "days"),
     integer("known_epoch_day", "Local day on which the rows were known, never before epoch_day", "days"),
+    integer("statements_digest", "A number that changes when any of the statements does"),
     count("first_second", "First second of the local day with an event", "seconds"),
     count("last_second", "Last second of the local day with an event", "seconds"),
     count("events_count", "Events", "events"),

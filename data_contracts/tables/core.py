@@ -76,6 +76,14 @@ ENROLMENT_DAY = table(
     spec="enrolment_id epoch_day known_epoch_day strand activity_kind events_count minutes "
     "distinct_activities_count scored_count first_second last_second",
 )
+DAY_STATE = table(
+    "core.day_state",
+    "What the days were made of, so that only days whose statements changed are made anew",
+    grain="one row per learner, enrolment and local day",
+    key="learner_id enrolment_id epoch_day",
+    level="learner",
+    spec="learner_id enrolment_id* epoch_day statements_count statements_digest",
+)
 LEARNER_ACTIVITY = table(
     "core.learner_activity",
     "Activity of learners that belongs to no enrolment",
@@ -112,6 +120,7 @@ CORE_TABLES: tuple[Table, ...] = (
     UNKNOWN_TERM,
     STATEMENT_FINDING,
     ENROLMENT_DAY,
+    DAY_STATE,
     LEARNER_ACTIVITY,
     SUBMISSION,
     MENTORING_EVENT,

@@ -36,7 +36,7 @@ def core_statement(night: Night) -> tuple[int, Mapping[str, Any]]:
 
 
 @table_asset(core.ENROLMENT_DAY, group=GROUP, key="core_enrolment_day", deps=("core_statement",))
-def core_enrolment_day(night: Night) -> int:
+def core_enrolment_day(night: Night) -> tuple[int, Mapping[str, Any]]:
     """Events, minutes and distinct activities of each enrolment's day: what features are made from."""
     return build_days(night)
 

@@ -73,7 +73,7 @@ def take_unit(
     place = (unit.source_name, unit.name, unit.content_hash)
     erased = record.tombstones(pseudonyms)
     # Closing ends the processes, whatever happens.
-    with closing(_taken(lines, pseudonyms)) as batches, record.unit():
+    with closing(_taken(lines, pseudonyms)) as batches, record.warehouse.frugal(), record.unit():
         for batch in batches:
             frame, identities = batch.frame(), batch.identities
             if erased:

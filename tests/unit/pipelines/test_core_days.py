@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
 from pipelines.core.days import build_days, build_submissions
 
@@ -46,7 +48,7 @@ def test_a_day_has_its_events_minutes_and_times(house):
             scaled_score=0.5 if number else None,
         )
     # Gaps of 20 and 30 minutes count, the one of 40 ends the session: 50 minutes.
-    assert build_days(house.night) == 1
+    assert build_days(house.night)[0] == 1
     assert house.rows(
         "SELECT enrolment_id, epoch_day, events_count, minutes, distinct_activities_count, scored_count, first_second, "
         "last_second FROM core.enrolment_day"
@@ -56,8 +58,8 @@ def test_a_day_has_its_events_minutes_and_times(house):
 def test_the_gap_that_ends_a_session_is_the_operators(house):
     state(house, "s1", "10:00")
     state(house, "s2", "10:40")
-    settings = house.night.settings.model_copy(update={"session_gap_minutes": 45})
-    build_days(replace(house.night, settings=settings))
+    longer = house.night.settings.model_copy(update={"session_gap_minutes": 45})
+    build_days(replace(house.night, settings=longer))
     assert house.rows("SELECT minutes FROM core.enrolment_day") == [(40.0,)]
 
 
@@ -82,7 +84,7 @@ def test_activity_of_no_enrolment_is_the_learners_and_activity_of_nobody_is_nowh
 def test_what_is_no_act_of_the_learner_makes_no_active_day(house):
     state(house, "s1", "10:00", verb_kind="administrative", is_act=False)
     state(house, "s2", "10:05", verb_kind="graded", is_act=False, enrolment_id=None)
-    assert build_days(house.night) == 0
+    assert build_days(house.night)[0] == 0
     assert house.warehouse.scalar("SELECT count(*) FROM core.learner_activity") == 0
 
 
@@ -153,3 +155,87 @@ def test_a_score_under_zero_is_a_share_of_nothing(assessed):
 def test_only_assessed_work_handed_in_by_the_enrolment_counts(assessed, other):
     hand_in(assessed, "s1", "2024-03-03", **other)
     assert submission(assessed) == [("e1", epoch("2024-03-05"), None, None, None)]
+
+
+# --- from night to night ------------------------------------------------------------------------------------------
+
+FIRST_SECOND = epoch("2024-03-01") * 86_400
+# Two learners; times close to midnights; a statement may be attributed to either enrolment or to none.
+A_STATEMENT = st.tuples(
+    st.integers(0, 25),
+    st.sampled_from(["ana", "ben"]),
+    st.sampled_from(["e1", "e2", None]),
+    st.integers(0, 5),
+    st.integers(-3000, 3000),
+    st.integers(0, 2),
+    st.sampled_from([None, 90.0]),
+)
+
+
+def put(house, statements):
+    """Let core.statement be these and no others, one an id."""
+    house.warehouse.execute("DELETE FROM core.statement")
+    for number, learner, enrolment, day, seconds, late, duration in {one[0]: one for one in statements}.values():
+        happened = FIRST_SECOND + 86_400 * (1 + day) + seconds
+        state(
+            house,
+            f"s{number}",
+            "00:00",
+            learner_id=learner,
+            enrolment_id=enrolment and f"{enrolment}-{learner}",
+            happened_at=datetime.fromtimestamp(happened, UTC).replace(tzinfo=None),
+            epoch_day=happened // 86_400,
+            known_epoch_day=happened // 86_400 + late,
+            first_second=happened % 86_400,
+            duration_seconds=duration,
+        )
+
+
+def days_of(house):
+    return [house.rows(f"FROM {table} ORDER BY ALL") for table in ("core.enrolment_day", "core.learner_activity")]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    nights=st.lists(st.lists(A_STATEMENT, max_size=25), min_size=2, max_size=4),
+    usual=st.lists(A_STATEMENT, min_size=40),
+)
+def test_night_after_night_gives_the_days_of_a_rebuild_whatever_came_went_or_moved(house, nights, usual):
+    house.warehouse.execute("DELETE FROM ops.basis; DELETE FROM core.day_state")
+    # Most days of most nights are the same, else all of them would be made anew.
+    kept = [(100 + place, *one[1:]) for place, one in enumerate(usual)]
+    restated = []
+    for statements in nights:
+        put(house, [*kept, *statements])
+        _, told = build_days(house.night)
+        restated.append(told["restated_days"])
+        by_night = days_of(house)
+        house.warehouse.execute("UPDATE ops.basis SET basis = 'another'")
+        build_days(house.night)
+        assert days_of(house) == by_night
+    event("some days only" if min(restated) < max(restated) else "all days")
+
+
+def test_only_days_whose_statements_changed_are_made_anew(house):
+    for day in range(1, 21):
+        clock = "09:00" if day == 1 else "10:00"
+        state(house, f"s{day}", clock, happened_at=f"2024-03-{day:02} {clock}", epoch_day=epoch(f"2024-03-{day:02}"))
+    assert build_days(house.night) == (20, {"restated_days": 20})
+    assert build_days(house.night) == (20, {"restated_days": 0})
+    house.warehouse.execute("UPDATE core.enrolment_day SET minutes = 77")
+    house.warehouse.execute("DELETE FROM core.statement WHERE statement_id = 's5'")
+    state(house, "late", "10:10", happened_at="2024-03-09 10:10:00", epoch_day=epoch("2024-03-09"))
+    assert build_days(house.night) == (19, {"restated_days": 2})
+    # The day before a touched one may end in another gap now; the others stay as they were.
+    anew = house.rows("SELECT epoch_day FROM core.enrolment_day WHERE minutes <> 77 ORDER BY 1")
+    assert [day - epoch("2024-03-01") + 1 for (day,) in anew] == [4, 8, 9]
+    assert house.rows("SELECT minutes FROM core.enrolment_day WHERE epoch_day = ?", epoch("2024-03-09")) == [(10.0,)]
+
+
+def test_another_session_gap_makes_all_days_anew(house):
+    state(house, "s1", "10:00")
+    state(house, "s2", "10:40")
+    build_days(house.night)
+    longer = house.night.settings.model_copy(update={"session_gap_minutes": 45})
+    assert build_days(replace(house.night, settings=longer)) == (1, {"restated_days": 1})
+    assert house.rows("SELECT minutes FROM core.enrolment_day") == [(40.0,)]
