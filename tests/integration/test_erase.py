@@ -316,13 +316,10 @@ def test_neither_the_next_run_nor_a_delivery_of_the_same_files_brings_the_person
     ("when", "count", "function"),
     [
         ("after", 1, "pipelines.privacy.erase:_write_down"),
-        ("before", 1, "pipelines.privacy.files:Sweep.put"),
         ("after", 2, "pipelines.privacy.erase:_know_as_taken"),
-        ("before", 2, "pipelines.sources.sealed:forget_file"),
         ("before", 1, "pipelines.privacy.files:Sweep.rewrite_database"),
         ("after", 1, "pipelines.privacy.erase:_replace"),
         ("before", 1, "pipelines.privacy.files:Sweep.search"),
-        ("after", 1, "pipelines.privacy.files:Sweep.search"),
     ],
 )
 def test_killed_at_any_step_the_same_erase_completes(when, count, function, home, sought, handrail, environment):
