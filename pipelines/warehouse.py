@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -170,7 +170,9 @@ class Warehouse:
     @contextmanager
     def frugal(self) -> Iterator[None]:
         """Let the database do with little memory meanwhile: for rows that only pass through."""
-        self.con.execute(f"SET memory_limit = '{min(self._memory_limit, _FRUGAL, key=_megabytes)}'")
+        # What is in use cannot always be given back at once; then it goes on with as much as before.
+        with suppress(duckdb.OutOfMemoryException):
+            self.con.execute(f"SET memory_limit = '{min(self._memory_limit, _FRUGAL, key=_megabytes)}'")
         try:
             yield
         finally:

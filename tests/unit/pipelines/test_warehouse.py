@@ -202,3 +202,18 @@ def test_rows_of_other_keys_do_not_supersede_each_other(house):
     for enrolment_id in ("e1", "e2"):
         house.add("raw.enrolment", enrolment_id=enrolment_id, known_at=datetime(2024, 1, 1))  # noqa: DTZ001
     assert sorted(house.rows(f"SELECT enrolment_id FROM {current(ENROLMENT)}")) == [("e1",), ("e2",)]
+
+
+def test_rows_that_pass_through_are_given_little_memory_and_then_all_of_it_again(house):
+    def limit():
+        return house.warehouse.scalar("SELECT current_setting('memory_limit')")
+
+    before = limit()
+    with house.warehouse.frugal():
+        assert limit() == "381.4 MiB"
+    assert limit() == before
+
+
+def test_an_operator_who_gives_less_memory_is_heard(files):
+    with Warehouse(*files, threads=1, memory_limit="200MB") as warehouse, warehouse.frugal():
+        assert warehouse.scalar("SELECT current_setting('memory_limit')") == "190.7 MiB"
