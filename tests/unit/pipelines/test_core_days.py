@@ -195,7 +195,7 @@ def days_of(house):
     return [house.rows(f"FROM {table} ORDER BY ALL") for table in ("core.enrolment_day", "core.learner_activity")]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     nights=st.lists(st.lists(A_STATEMENT, max_size=25), min_size=2, max_size=4),
     usual=st.lists(A_STATEMENT, min_size=40),
