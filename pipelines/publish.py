@@ -18,6 +18,7 @@ import duckdb
 from data_contracts.errors import GateError, PermanentError
 from data_contracts.schema import Table
 from data_contracts.tables.marts import MARTS
+from pipelines.archive import sync
 
 KEPT_PUBLICATIONS = 3
 BUILD_NAME = ".marts.building.duckdb"
@@ -85,9 +86,9 @@ class PublicationBuild:
                     f"{file.name}.wal lies beside {file.name}: another program wrote to it; remove both and run again"
                 )
                 raise PermanentError(message)
-        _fsync(self.file)
+        sync(self.file)
         os.replace(self.file, marts_file)
-        _fsync(marts_file.parent)
+        sync(marts_file.parent)
         _point(parquet_root, folder)
         _keep_latest(parquet_root, folder)
 
@@ -99,11 +100,11 @@ class PublicationBuild:
             target = str(aside / f"{name}.parquet").replace("'", "''")
             self._con.execute(f"COPY building.main.{name} TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
         for file in aside.iterdir():
-            _fsync(file)
+            sync(file)
         if folder.exists():
             os.replace(folder, root / f".{publication_id}{_REPLACED}")
         os.replace(aside, folder)
-        _fsync(root)
+        sync(root)
         shutil.rmtree(root / f".{publication_id}{_REPLACED}", ignore_errors=True)
         return folder
 
@@ -114,7 +115,7 @@ def _point(root: Path, folder: Path) -> None:
     aside.unlink(missing_ok=True)
     aside.symlink_to(folder.name, target_is_directory=True)
     os.replace(aside, root / "current")
-    _fsync(root)
+    sync(root)
 
 
 def _keep_latest(root: Path, latest: Path) -> None:
@@ -142,11 +143,3 @@ def sweep(home: Path, marts_root: Path) -> list[str]:
         else:
             path.unlink()
     return sorted(path.name for path in leftovers)
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from data_contracts.errors import UsageError
 from pipelines.commands.console import say, show
-from pipelines.home import Home, now
+from pipelines.commands.person import add_identity, home_with_warehouse
+from pipelines.home import now
 from pipelines.lock import run_lock
 from pipelines.privacy.erase import Erased, erase, parse_identity, what_is_left
 from pipelines.settings import load_settings
@@ -16,12 +16,7 @@ DONE, FAILED = 0, 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
-        "--identity",
-        required=True,
-        metavar="TYPE=VALUE",
-        help="mbox=, mbox_sha1sum=, openid=, account=HOMEPAGE::NAME or learner_key=",
-    )
+    add_identity(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would go; change nothing")
     parser.add_argument(
         "--even-if-unknown", action="store_true", help="keep the identity out although nothing is held of it"
@@ -31,10 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Erase a person; returns 0, 1 (something is still found), 2 (nothing is held of them) or 75 (locked)."""
     given = parse_identity(arguments.identity)
-    home = Home.find(arguments.home)
-    if not home.warehouse_file.exists():
-        message = f"there is no warehouse in {home.path}; name the home with --home"
-        raise UsageError(message)
+    home = home_with_warehouse(arguments)
     settings = load_settings(home.settings_file)
     with run_lock(home.lock_file, run="handrail erase", since=f"{now():%Y-%m-%dT%H:%M:%SZ}"):
         done = erase(home, settings, given, is_dry_run=arguments.dry_run, even_if_unknown=arguments.even_if_unknown)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from data_contracts.errors import UsageError
 from pipelines.commands.console import show
-from pipelines.home import Home, now
+from pipelines.commands.person import add_identity, home_with_warehouse
+from pipelines.home import now
 from pipelines.lock import run_lock
 from pipelines.privacy.erase import parse_identity
 from pipelines.privacy.export import export_learner
@@ -18,22 +18,14 @@ DONE = 0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
-        "--identity",
-        required=True,
-        metavar="TYPE=VALUE",
-        help="mbox=, mbox_sha1sum=, openid=, account=HOMEPAGE::NAME or learner_key=",
-    )
+    add_identity(parser)
     parser.add_argument("--out", required=True, metavar="FILE.zip", help="a new file; readable by its owner alone")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Export a person; returns 0, 2 (nothing is held of them) or 75 (locked)."""
     given = parse_identity(arguments.identity)
-    home = Home.find(arguments.home)
-    if not home.warehouse_file.exists():
-        message = f"there is no warehouse in {home.path}; name the home with --home"
-        raise UsageError(message)
+    home = home_with_warehouse(arguments)
     settings = load_settings(home.settings_file)
     out = Path(arguments.out).expanduser().resolve()
     with run_lock(home.lock_file, run="handrail export-learner", since=f"{now():%Y-%m-%dT%H:%M:%SZ}"):

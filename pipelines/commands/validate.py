@@ -12,7 +12,7 @@ import orjson
 
 from data_contracts.errors import BadInputError, HandrailError, UsageError
 from pipelines.commands.console import say
-from pipelines.sources.inbox import lines_of
+from pipelines.sources.lines import lines_of
 from pipelines.statements.parse import verdict
 from pipelines.statements.rules import Spec
 

@@ -10,6 +10,7 @@ from data_contracts.schema import Table
 from data_contracts.tables.core import CORE_TABLES
 from data_contracts.tables.inputs import RAW_FILE, RAW_INPUTS, RAW_STATEMENT, RAW_TABLES
 from pipelines.marts.as_of import MartContext, rounded
+from pipelines.sources.record import LRS_SOURCE
 
 # Only instants tell hours; a date-only fact says no more than its day.
 _LOGS = (
@@ -70,7 +71,7 @@ def _row_count(context: MartContext, table: Table) -> str:
     limits = [f"{name} < {limit}" for name, limit in clocks.items() if name in table.column_names]
     if table is RAW_FILE:
         # Into how many units a pull was cut says nothing of what came, and differs where a run was killed.
-        limits.append("source_name NOT LIKE 'lrs:%'")
+        limits.append(f"source_name NOT LIKE '{LRS_SOURCE}%'")
     where = f"WHERE {' AND '.join(limits)}" if limits else ""
     return (
         f"SELECT '{table.qualified_name}', 'row_count', NULL, true, count(*), count(*), 0, NULL, NULL "

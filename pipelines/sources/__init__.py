@@ -16,7 +16,7 @@ from pipelines.home import Home, observation_time
 from pipelines.settings import Settings
 from pipelines.sources import inbox, oulad
 from pipelines.sources.mapping import load_mapping
-from pipelines.sources.record import Recorder
+from pipelines.sources.record import LRS_SOURCE, Recorder
 from pipelines.warehouse import Warehouse
 
 
@@ -69,10 +69,10 @@ def publication_id(
         warehouse: whose schema raw counts; how its rows were cut into files or pages does not.
         also: (table, content hash) of files not yet taken in.
     """
-    files = warehouse.rows("SELECT table_name, file_hash FROM raw.file WHERE source_name NOT LIKE 'lrs:%'")
+    files = warehouse.rows(f"SELECT table_name, file_hash FROM raw.file WHERE source_name NOT LIKE '{LRS_SOURCE}%'")
     pulled = warehouse.rows(
         "SELECT source_name, count(*), bit_xor(hash(statement_id, content_hash)) FROM raw.statement "
-        "WHERE source_name LIKE 'lrs:%' GROUP BY source_name ORDER BY source_name"
+        f"WHERE source_name LIKE '{LRS_SOURCE}%' GROUP BY source_name ORDER BY source_name"
     )
     erased = warehouse.scalar("SELECT count(*) FROM identity.main.tombstone")
     parts = (

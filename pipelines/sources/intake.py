@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from pipelines.sources.record import FaultRow, Recorder
+from pipelines.sources.record import LRS_SOURCE, FaultRow, Recorder
 from pipelines.statements.blocks import Lines
 from pipelines.statements.bulk import take
 from pipelines.statements.identity import Pseudonyms
@@ -29,7 +29,7 @@ class Unit:
     @property
     def is_file(self) -> bool:
         """Whether it is a file, taken once by its content, and no page of a Learning Record Store."""
-        return not self.source_name.startswith("lrs:")
+        return not self.source_name.startswith(LRS_SOURCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from pipelines.sources.tombstones import Tombstones
 from pipelines.statements.identity import Pseudonyms
 from pipelines.warehouse import Warehouse
 
+# What the name of a source begins with that is a Learning Record Store: its rows come in pulls, not in files.
+LRS_SOURCE = "lrs:"
 # Rows of a query go to the archive in slices of this many, so that memory stays bounded.
 _SLICE_ROWS = 500_000
 # Statements a run after which repeated ones are looked for in memory first.

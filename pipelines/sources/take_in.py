@@ -20,7 +20,7 @@ from pipelines.sources.inbox import InboxFile
 from pipelines.sources.intake import Blocks, Unit, take_unit
 from pipelines.sources.lines import DamagedFileError, blocks_of
 from pipelines.sources.lrs.pull import logged_now_and_then, pull
-from pipelines.sources.record import FaultRow, Recorder
+from pipelines.sources.record import LRS_SOURCE, FaultRow, Recorder
 from pipelines.sources.tables import take_table, take_waiting
 from pipelines.sources.tombstones import Tombstones
 from pipelines.statements.blocks import FileNotReadyError
@@ -141,8 +141,8 @@ def _pull(night: Night, record: Recorder) -> None:
     """Pull from all Learning Record Stores; one that fails is told, and the others go on."""
     for outcome in pull(night.settings.lrs, record, night.pseudonyms, on_progress=logged_now_and_then()):
         if outcome.error is not None:
-            runs.source_failed(night.warehouse, night.run_id, f"lrs:{outcome.lrs_name}", str(outcome.error))
+            runs.source_failed(night.warehouse, night.run_id, f"{LRS_SOURCE}{outcome.lrs_name}", str(outcome.error))
         elif outcome.stopped_by:
             record.notes.append(
-                f"lrs:{outcome.lrs_name} stopped at its cap ({outcome.stopped_by}); the next run goes on from there"
+                f"{LRS_SOURCE}{outcome.lrs_name} stopped at its cap ({outcome.stopped_by}); the next run goes on from there"
             )

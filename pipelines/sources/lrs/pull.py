@@ -26,7 +26,7 @@ from pipelines.settings import LrsSettings
 from pipelines.sources.intake import Unit, take_unit
 from pipelines.sources.lrs.client import Answer, BadMoreError, Client, Patience, RefusedError, instant
 from pipelines.sources.lrs.state import FORWARD, PullState
-from pipelines.sources.record import Recorder
+from pipelines.sources.record import LRS_SOURCE, Recorder
 from pipelines.statements.identity import Pseudonyms
 
 # Pages that wait to be taken in, per LRS.
@@ -362,7 +362,7 @@ def _commit(mine: _Gathered, record: Recorder, pseudonyms: Pseudonyms) -> None:
     if mine.statements:
         last = state.page_count
         unit = Unit(
-            f"lrs:{outcome.lrs_name}",
+            f"{LRS_SOURCE}{outcome.lrs_name}",
             f"{state.range_name}, pages {last - mine.pages + 1} to {last}",
             pseudonyms.content(b"\n".join(mine.statements)),
         )
