@@ -44,9 +44,8 @@ class RoutingInputError(PermanentError):
 
 @dataclass(frozen=True, slots=True)
 class RoutingSettings:
-    """Minutes and shares; the defaults are the design's, section 10."""
+    """Shares; the defaults are the design's, section 10."""
 
-    default_minutes_per_week: int = 60
     kept_after_monday_share: float = 0.40
     coordinator_share: float = 0.10
 
@@ -104,77 +103,21 @@ def charged_this_week(
     ).sort("programme_id", "mentor_id", "learner_id")
 
 
-def capacity(
-    mentors: pl.DataFrame,
-    availability: pl.DataFrame,
-    events: pl.DataFrame,
-    *,
-    charged: pl.DataFrame,
-    observed_at: datetime,
-    settings: RoutingSettings = DEFAULTS,
-) -> pl.DataFrame:
+def capacity(mentors: pl.DataFrame, *, charged: pl.DataFrame, observed_at: datetime) -> pl.DataFrame:
     """Each mentor's minutes of the running local week over all programmes, as `alerts.capacity`, by mentor_id.
 
     Args:
-        mentors: one row per mentor who has a row in `mentor` or an active match: mentor_id,
-            capacity_minutes_per_week (null where not stated), local_at (tonight in the mentor's zone, no zone).
-        availability: mentor_id, from_on, to_on, minutes_per_week. The row that covers tonight's local day is in
-            force, of several the one that began last; without one the stated capacity, else the default, which is
-            flagged `is_capacity_assumed`.
-        events: `core.mentoring_event`, of which mentor_id, event_kind, epoch_day, minutes, group_id are read.
-            Planned: sessions planned for tonight's local day or later in the week. Used: sessions held in the week.
-            A group session counts once.
-        charged: what `charged_this_week` returned; it is used time too.
+        mentors: one row per mentor: mentor_id, local_at (tonight in the mentor's zone, no zone) and, of that local
+            week, available_minutes, is_capacity_assumed, planned_minutes (meetings still to come), held_minutes.
+        charged: what `charged_this_week` returned; it is used time beside the meetings held.
         observed_at: tonight, UTC without a zone.
-        settings: the default minutes.
     """
-    week = mentors.select(
-        "mentor_id",
-        "capacity_minutes_per_week",
-        local_on=pl.col("local_at").dt.date(),
-        week_starts_on=pl.col("local_at").dt.truncate("1w").dt.date(),
-    )
-    in_force = (
-        week.select("mentor_id", "local_on")
-        .join(availability.select("mentor_id", "from_on", "to_on", "minutes_per_week"), on="mentor_id")
-        .filter(pl.col("local_on").is_between("from_on", "to_on"))
-        .sort("mentor_id", "from_on", "to_on", "minutes_per_week")
-        .unique("mentor_id", keep="last")
-        .select("mentor_id", "minutes_per_week")
-    )
-    session = pl.coalesce("group_id", pl.format("row {}", pl.int_range(pl.len())))
-    sessions = (
-        events.filter(pl.col("event_kind").is_in(["planned", "held"]))
-        .select(
-            "mentor_id",
-            "event_kind",
-            "minutes",
-            group=session,
-            happens_on=pl.from_epoch(pl.col("epoch_day"), time_unit="d"),
-        )
-        .group_by("mentor_id", "event_kind", "group", "happens_on")
-        .agg(pl.col("minutes").max())
-        .join(week, on="mentor_id")
-        .filter(pl.col("happens_on").is_between("week_starts_on", pl.col("week_starts_on") + pl.duration(days=6)))
-    )
-    is_planned = (pl.col("event_kind") == "planned") & (pl.col("happens_on") >= pl.col("local_on"))
-    by_mentor = sessions.group_by("mentor_id").agg(
-        planned_minutes=pl.col("minutes").filter(is_planned).sum(),
-        held_minutes=pl.col("minutes").filter(pl.col("event_kind") == "held").sum(),
-    )
     by_alerts = charged.group_by("mentor_id").agg(alert_minutes=pl.col("minutes").sum())
     return conform(
-        week.join(in_force, on="mentor_id", how="left")
-        .join(by_mentor, on="mentor_id", how="left")
-        .join(by_alerts, on="mentor_id", how="left")
-        .with_columns(
+        mentors.join(by_alerts, on="mentor_id", how="left").with_columns(
             observed_at=pl.lit(observed_at, pl.Datetime("us")),
-            available_minutes=pl.coalesce(
-                "minutes_per_week", "capacity_minutes_per_week", pl.lit(settings.default_minutes_per_week)
-            ),
-            is_capacity_assumed=pl.col("minutes_per_week").is_null() & pl.col("capacity_minutes_per_week").is_null(),
-            planned_minutes=pl.col("planned_minutes").fill_null(0.0),
-            used_minutes=pl.col("held_minutes").fill_null(0.0) + pl.col("alert_minutes").fill_null(0),
+            week_starts_on=pl.col("local_at").dt.truncate("1w").dt.date(),
+            used_minutes=pl.col("held_minutes") + pl.col("alert_minutes").fill_null(0),
         ),
         CAPACITY,
     ).sort("mentor_id")

@@ -8,11 +8,10 @@ from __future__ import annotations
 import polars as pl
 
 from data_contracts.tables.inputs import RAW_INPUTS
-from pipelines.core.local_time import date_day, local, zone
+from pipelines.core.local_time import EPOCH, local, zone
+from pipelines.core.presence import READ_AFTER_HOURS
 from pipelines.resources import Night
 from pipelines.warehouse import current
-
-_READ_AFTER_HOURS = 8
 
 
 def facts(night: Night) -> pl.DataFrame:
@@ -21,13 +20,13 @@ def facts(night: Night) -> pl.DataFrame:
     return night.warehouse.frame(
         f"""
         WITH courses AS (
-            SELECT e.participation_id, e.opted_out_at,
+            SELECT e.participation_id,
                    greatest(e.enrolled_epoch_day, e.course_start_epoch_day) AS open_day, e.course_id,
                    EXISTS (FROM core.enrolment_day AS d WHERE d.enrolment_id = e.enrolment_id) AS has_started
             FROM core.enrolment AS e
         ),
         learning AS (
-            SELECT participation_id, bool_or(opted_out_at < {before}) AS is_opted_out,
+            SELECT participation_id,
                    coalesce(bool_and(NOT has_started) FILTER (course_id IS NOT NULL), false) AS has_never_started,
                    {tonight} - 1 - min(open_day) FILTER (course_id IS NOT NULL) AS days_since_open
             FROM courses GROUP BY participation_id
@@ -39,9 +38,9 @@ def facts(night: Night) -> pl.DataFrame:
             FROM core.mentoring_event WHERE epoch_day < {tonight} OR event_kind = 'planned' GROUP BY match_id
         ),
         matched AS (
-            SELECT p.participation_id, {tonight} - 1 - {date_day("m.matched_on")} AS days_since_match,
-                   7 / nullif(m.agreed_sessions_per_week, 0) AS agreed_interval_days, p.match_id
-            FROM core.participation AS p JOIN {current(RAW_INPUTS["mentoring_match"], before)} AS m USING (match_id)
+            SELECT match_id, {tonight} - 1 - matched_epoch_day AS days_since_match,
+                   7 / nullif(agreed_sessions_per_week, 0) AS agreed_interval_days
+            FROM core.mentoring_match
         ),
         tickets AS (
             SELECT learner_id, count(*) AS open_tickets_count
@@ -50,11 +49,9 @@ def facts(night: Night) -> pl.DataFrame:
             GROUP BY learner_id
         ),
         promised AS (
-            SELECT s.match_id, count(*) FILTER ({date_day("c.due_on")} < {tonight}) AS overdue_commitments_count,
-                   min(c.due_on) FILTER ({date_day("c.due_on")} >= {tonight}) AS next_commitment_on
-            FROM {current(RAW_INPUTS["commitment"], before)} AS c
-            JOIN {current(RAW_INPUTS["mentoring_session"], before)} AS s USING (session_id)
-            WHERE c.status = 'open' GROUP BY s.match_id
+            SELECT match_id, count(*) FILTER (due_epoch_day < {tonight}) AS overdue_commitments_count,
+                   min(due_epoch_day) FILTER (due_epoch_day >= {tonight}) AS next_commitment_day
+            FROM core.commitment WHERE status = 'open' GROUP BY match_id
         ),
         work AS (
             SELECT e.participation_id, min(s.due_epoch_day) AS next_due_day
@@ -63,24 +60,25 @@ def facts(night: Night) -> pl.DataFrame:
             GROUP BY e.participation_id
         ),
         away AS (
-            SELECT DISTINCT learner_id FROM {current(RAW_INPUTS["absence"], before)}
-            WHERE {date_day("from_on")} <= {tonight} AND {date_day("to_on")} >= {tonight}
+            SELECT learner_id FROM core.away_day WHERE epoch_day = {tonight} AND away_kind = 'leave'
         )
-        SELECT p.participation_id, p.learner_id, p.programme_id, coalesce(l.is_opted_out, false) AS is_opted_out,
-               away.learner_id IS NOT NULL AS is_on_leave, l.has_never_started, l.days_since_open, m.days_since_match,
+        SELECT p.participation_id, p.learner_id, p.programme_id, coalesce(o.opted_out_at < {before}, false) AS is_opted_out,
+               away.learner_id IS NOT NULL AS is_on_leave, coalesce(l.has_never_started, false) AS has_never_started,
+               l.days_since_open, m.days_since_match,
                coalesce(c.has_met, false) AS has_met, c.days_since_contact,
                m.agreed_interval_days, coalesce(t.open_tickets_count, 0) AS open_tickets_count,
                coalesce(pr.overdue_commitments_count, 0) AS overdue_commitments_count,
                CASE WHEN c.next_session_at IS NOT NULL
                         THEN 'session planned for ' || strftime(c.next_session_at, '%-d %B')
-                    WHEN pr.next_commitment_on IS NOT NULL
-                        THEN 'commitment due on ' || strftime(pr.next_commitment_on, '%-d %B')
+                    WHEN pr.next_commitment_day IS NOT NULL
+                        THEN 'commitment due on ' || strftime({EPOCH} + CAST(pr.next_commitment_day AS INTEGER), '%-d %B')
                     WHEN w.next_due_day IS NOT NULL
-                        THEN 'work due on ' || strftime(DATE '1970-01-01' + CAST(w.next_due_day AS INTEGER), '%-d %B')
+                        THEN 'work due on ' || strftime({EPOCH} + CAST(w.next_due_day AS INTEGER), '%-d %B')
                END AS next_step
         FROM core.participation AS p
-        JOIN learning AS l USING (participation_id)
-        LEFT JOIN matched AS m USING (participation_id)
+        LEFT JOIN learning AS l USING (participation_id)
+        LEFT JOIN {current(RAW_INPUTS["learner"])} AS o ON o.learner_id = p.learner_id
+        LEFT JOIN matched AS m ON m.match_id = p.match_id
         LEFT JOIN contact AS c ON c.match_id = p.match_id
         LEFT JOIN tickets AS t ON t.learner_id = p.learner_id
         LEFT JOIN promised AS pr ON pr.match_id = p.match_id
@@ -96,9 +94,8 @@ def matches(night: Night) -> pl.DataFrame:
     """Active matches: mentor_id, learner_id, programme_id, matched_on."""
     tonight = night.tonight_epoch_day
     return night.warehouse.frame(
-        "SELECT mentor_id, learner_id, programme_id, matched_on "
-        f"FROM {current(RAW_INPUTS['mentoring_match'], night.observed_sql)} WHERE {date_day('matched_on')} < {tonight} "
-        f"AND (ended_on IS NULL OR {date_day('ended_on')} >= {tonight}) ORDER BY ALL"
+        f"SELECT mentor_id, learner_id, programme_id, {EPOCH} + CAST(matched_epoch_day AS INTEGER) AS matched_on "
+        f"FROM core.mentoring_match WHERE match_ended_epoch_day IS NULL OR match_ended_epoch_day >= {tonight} ORDER BY ALL"
     )
 
 
@@ -108,28 +105,19 @@ def _served_at(night: Night) -> str:
     At Sunday midnight of the organisation a mentor further west is routed for the week to come, not for the last hours
     of the one that ends.
     """
-    return f"{night.observed_sql} + INTERVAL {_READ_AFTER_HOURS} HOUR"
+    return f"{night.observed_sql} + INTERVAL {READ_AFTER_HOURS} HOUR"
 
 
 def mentors(night: Night) -> pl.DataFrame:
-    """Every mentor with a row of their own or an active match: mentor_id, capacity_minutes_per_week, local_at."""
-    night.warehouse.con.register("matched_mentors", matches(night))
-    found = night.warehouse.frame(
-        f"""
-        SELECT mentor_id, m.capacity_minutes_per_week, {local(_served_at(night), zone(night.settings, "m.timezone"))} AS local_at
-        FROM (SELECT DISTINCT mentor_id FROM matched_mentors)
-        FULL JOIN {current(RAW_INPUTS["mentor"], night.observed_sql)} AS m USING (mentor_id) ORDER BY mentor_id
-        """
-    )
-    night.warehouse.con.unregister("matched_mentors")
-    return found
-
-
-def availability(night: Night) -> pl.DataFrame:
-    """Stated minutes by period: mentor_id, from_on, to_on, minutes_per_week."""
+    """Every mentor with a row of their own, a match or an event: their week as core.mentor_week has it, and local_at."""
+    local_at = local(_served_at(night), zone(night.settings, "m.timezone"))
     return night.warehouse.frame(
-        "SELECT mentor_id, from_on, to_on, minutes_per_week "
-        f"FROM {current(RAW_INPUTS['mentor_availability'], night.observed_sql)} ORDER BY ALL"
+        f"""
+        SELECT w.mentor_id, {local_at} AS local_at, w.available_minutes, w.is_capacity_assumed, w.planned_minutes,
+               w.held_minutes
+        FROM core.mentor_week AS w LEFT JOIN {current(RAW_INPUTS["mentor"], night.observed_sql)} AS m USING (mentor_id)
+        WHERE w.week_starts_on = CAST(date_trunc('week', {local_at}) AS DATE) ORDER BY w.mentor_id
+        """
     )
 
 

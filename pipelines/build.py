@@ -17,6 +17,7 @@ from pipelines.assets.alerts import ASSETS as ALERT_ASSETS
 from pipelines.assets.core import ASSETS as CORE_ASSETS
 from pipelines.assets.features import ASSETS as FEATURE_ASSETS
 from pipelines.assets.marts import ASSETS as MART_ASSETS
+from pipelines.assets.programme import ASSETS as PROGRAMME_ASSETS
 from pipelines.assets.raw import ASSETS as RAW_ASSETS
 from pipelines.assets.risk import ASSETS as RISK_ASSETS
 from pipelines.checks import contract_check
@@ -28,6 +29,8 @@ _CHECKED: Mapping[str, Table] = {
     "raw_enrolment": RAW_INPUTS["enrolment"],
     "core_statement": core.STATEMENT,
     "core_enrolment": core.ENROLMENT,
+    "core_mentoring_event": core.MENTORING_EVENT,
+    "core_goal": core.GOAL,
     "feat_enrolment_week": features.ENROLMENT_WEEK,
     "risk_score": risk.SCORE,
     "alert_current": alerts.ALERT,
@@ -55,7 +58,7 @@ def build_defs(*, resources: Mapping[str, object] | None = None, timezone: str =
     )
     rebuild = dg.define_asset_job(
         REBUILD,
-        selection=dg.AssetSelection.groups("2_core", "3_features"),
+        selection=dg.AssetSelection.groups("2_core", "2_programme", "3_features"),
         description="Computes core and features anew from schema raw; `handrail rebuild` fills that from the archive.",
         executor_def=in_process,
     )
@@ -64,7 +67,15 @@ def build_defs(*, resources: Mapping[str, object] | None = None, timezone: str =
         contract_check(name, table, f"building.main.{name}") for name, table in MARTS.items() if name != "publication"
     ]
     return dg.Definitions(
-        assets=[*RAW_ASSETS, *CORE_ASSETS, *FEATURE_ASSETS, *RISK_ASSETS, *ALERT_ASSETS, *MART_ASSETS],
+        assets=[
+            *RAW_ASSETS,
+            *CORE_ASSETS,
+            *PROGRAMME_ASSETS,
+            *FEATURE_ASSETS,
+            *RISK_ASSETS,
+            *ALERT_ASSETS,
+            *MART_ASSETS,
+        ],
         asset_checks=checks,
         jobs=[nightly, training, rebuild],
         schedules=[

@@ -101,6 +101,17 @@ SUBMISSION = table(
     spec="enrolment_id activity_iri due_epoch_day* weight* submitted_epoch_day* known_epoch_day* score_share* "
     "score_known_epoch_day*",
 )
+MENTORING_MATCH = table(
+    "core.mentoring_match",
+    "Matches of mentor and learner with what they agreed, as known at observed_at",
+    grain="one row per match",
+    key="match_id",
+    level="learner",
+    spec="match_id mentor_id learner_id programme_id participation_id timezone mentor_timezone matched_epoch_day "
+    "known_epoch_day match_ended_epoch_day* match_ended_known_epoch_day* agreed_sessions_per_week* agreed_minutes* "
+    "agreed_channel* purpose* mentor_kind* is_purpose_fit* trained_epoch_day* org_unit* mentor_org_unit* "
+    "is_across_org_units*",
+)
 MENTORING_EVENT = table(
     "core.mentoring_event",
     "What happened between a mentor and a learner: sessions and messages on one time line",
@@ -108,7 +119,68 @@ MENTORING_EVENT = table(
     key="event_id",
     level="learner",
     spec="event_id match_id* mentor_id learner_id programme_id* event_kind happened_at epoch_day known_epoch_day "
-    "minutes group_id* level*",
+    "mentor_epoch_day minutes meeting_id* channel:event_channel* level* learner_rating* mentor_rating* is_start "
+    "answered_at* answered_known_epoch_day*",
+)
+MENTORING_FINDING = table(
+    "core.mentoring_finding",
+    "What was found while mentoring logs were joined",
+    grain="one row per finding and table",
+    key="finding table_name",
+    spec="finding:mentoring_finding table_name found_count out_of_count",
+)
+MENTOR_WEEK = table(
+    "core.mentor_week",
+    "Each mentor's local weeks over all programmes: minutes available, meetings, learners",
+    grain="one row per mentor and local ISO week, from the first match or meeting to the week after observed_at",
+    key="mentor_id week_starts_on",
+    level="mentor",
+    spec="mentor_id week_starts_on available_minutes is_capacity_assumed planned_minutes held_minutes "
+    "meetings_held_count learners_count programmes_count",
+)
+AWAY_DAY = table(
+    "core.away_day",
+    "Days on which a learner is not expected: own leave, closed days of the organisation",
+    grain="one row per learner and local day",
+    key="learner_id epoch_day",
+    level="learner",
+    spec="learner_id epoch_day known_epoch_day away_kind",
+)
+GOAL = table(
+    "core.goal",
+    "Goals as agreed, each new agreement beside those before it",
+    grain="one row per goal and version",
+    key="goal_id version_number",
+    level="learner",
+    spec="goal_id version_number match_id mentor_id learner_id programme_id kind:goal_kind agreed_epoch_day "
+    "due_epoch_day* baseline_value* target_value* weight* known_epoch_day superseded_epoch_day*",
+)
+GOAL_UPDATE = table(
+    "core.goal_update",
+    "How goals stood when they were measured, by the agreement then in force",
+    grain="one row per goal and local day",
+    key="goal_id epoch_day",
+    level="learner",
+    spec="goal_id match_id learner_id programme_id epoch_day known_epoch_day attained_share* status:goal_status*",
+)
+COMMITMENT = table(
+    "core.commitment",
+    "What was promised in a session, and what became of it",
+    grain="one row per commitment",
+    key="commitment_id",
+    level="learner",
+    spec="commitment_id event_id match_id* mentor_id learner_id programme_id* made_epoch_day made_known_epoch_day "
+    "due_epoch_day* reviewed_epoch_day* reviewed_known_epoch_day* status:commitment_status next_met_epoch_day* "
+    "is_reviewed_at_next*",
+)
+REGISTRATION = table(
+    "core.registration",
+    "Who was invited to a programme, registered, and was matched",
+    grain="one row per learner and programme",
+    key="learner_id programme_id",
+    level="learner",
+    spec="learner_id programme_id participation_id route is_hipo* baseline_score* invited_epoch_day* "
+    "registered_epoch_day* decision* decided_epoch_day* first_matched_epoch_day*",
 )
 
 CORE_TABLES: tuple[Table, ...] = (
@@ -123,5 +195,13 @@ CORE_TABLES: tuple[Table, ...] = (
     DAY_STATE,
     LEARNER_ACTIVITY,
     SUBMISSION,
+    MENTORING_MATCH,
     MENTORING_EVENT,
+    MENTORING_FINDING,
+    MENTOR_WEEK,
+    AWAY_DAY,
+    GOAL,
+    GOAL_UPDATE,
+    COMMITMENT,
+    REGISTRATION,
 )

@@ -15,6 +15,7 @@ from pipelines.resources import Night, NightResource
 OWNERS = {
     "1_raw": "team:data-engineering",
     "2_core": "team:data-engineering",
+    "2_programme": "team:data-engineering",
     "3_features": "team:data-science",
     "4_risk": "team:data-science",
     "5_alerts": "team:mentoring",

@@ -10,7 +10,6 @@ import polars as pl
 from data_contracts.fields.mentoring import LEVELS
 from data_contracts.schema import Table
 from data_contracts.tables import alerts as tables
-from data_contracts.tables.core import MENTORING_EVENT
 from models.alerts import AlertSettings, candidates, open_or_continue
 from models.routing import RoutingSettings, capacity, charged_this_week, route, unserved
 from pipelines import alert_facts
@@ -36,7 +35,6 @@ def _alert_settings(night: Night) -> AlertSettings:
 
 def _routing_settings(night: Night) -> RoutingSettings:
     return RoutingSettings(
-        default_minutes_per_week=night.settings.capacity_minutes,
         kept_after_monday_share=night.settings.midweek_share,
         coordinator_share=night.settings.coordinator_share,
     )
@@ -57,7 +55,10 @@ def _replace_tonight(night: Night, table: Table, rows: pl.DataFrame) -> int:
 
 
 @table_asset(
-    tables.CANDIDATE, group=GROUP, key="alert_candidate", deps=("risk_score", "risk_reason", "core_participation")
+    tables.CANDIDATE,
+    group=GROUP,
+    key="alert_candidate",
+    deps=("risk_score", "risk_reason", "core_participation", "core_goal", "core_away_day"),
 )
 def alert_candidate(night: Night) -> int:
     """Risk above the floor, or a rule: never started, first meeting not held, mentor silent, ticket open, overdue."""
@@ -72,18 +73,11 @@ def alert_candidate(night: Night) -> int:
     return _replace_tonight(night, tables.CANDIDATE, found)
 
 
-@table_asset(tables.CAPACITY, group=GROUP, key="alert_capacity", deps=("core_mentoring_event",))
+@table_asset(tables.CAPACITY, group=GROUP, key="alert_capacity", deps=("core_mentor_week",))
 def alert_capacity(night: Night) -> tuple[int, Mapping[str, Any]]:
     """Minutes of the mentor's local week over all programmes, less planned sessions and alerts of earlier nights."""
     mentors = alert_facts.mentors(night)
-    found = capacity(
-        mentors,
-        alert_facts.availability(night),
-        night.warehouse.frame(f"FROM {MENTORING_EVENT.qualified_name}"),
-        charged=_charged(night, mentors),
-        observed_at=night.observed_naive,
-        settings=_routing_settings(night),
-    )
+    found = capacity(mentors, charged=_charged(night, mentors), observed_at=night.observed_naive)
     free = (found["available_minutes"] - found["planned_minutes"] - found["used_minutes"]).clip(0)
     return _replace_tonight(night, tables.CAPACITY, found), {"free_minutes": float(free.sum())}
 

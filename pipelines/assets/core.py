@@ -1,4 +1,4 @@
-"""Group 2_core: cleaned, joined, attributed, compact."""
+"""Group 2_core: cleaned, joined, attributed, compact. The programme side has a group of its own (`programme`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 from data_contracts.tables import core
 from pipelines.assets import table_asset
 from pipelines.core.days import build_days, build_submissions
-from pipelines.core.enrolments import build_enrolments, build_participations
+from pipelines.core.enrolments import build_enrolments
 from pipelines.core.identities import link_identities
-from pipelines.core.mentoring import build_mentoring_events
 from pipelines.core.statements import attribute_statements, findings
 from pipelines.resources import Night
 
@@ -53,24 +52,10 @@ def core_enrolment(night: Night) -> int:
     return build_enrolments(night)
 
 
-@table_asset(core.PARTICIPATION, group=GROUP, key="core_participation", deps=("core_enrolment", "raw_mentoring_match"))
-def core_participation(night: Night) -> int:
-    """The unit of alerts, effect and ROI: completed when its required courses are, abandoned with its last one."""
-    return build_participations(night)
-
-
-@table_asset(core.MENTORING_EVENT, group=GROUP, key="core_mentoring_event", deps=("raw_mentoring_match",))
-def core_mentoring_event(night: Night) -> int:
-    """Sessions and messages between mentor and learner, in local days."""
-    return build_mentoring_events(night)
-
-
 ASSETS = [
     core_identity_link,
     core_statement,
     core_enrolment_day,
     core_submission,
     core_enrolment,
-    core_participation,
-    core_mentoring_event,
 ]

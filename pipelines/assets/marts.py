@@ -112,10 +112,9 @@ def mentoring_effect_mart(night: Night) -> Outcome:
 
 
 def _effects(night: Night) -> pl.DataFrame:
-    before, tonight = night.observed_sql, night.tonight_epoch_day
     return not_estimated(
-        night.warehouse.frame(money.programmes(before)),
-        night.warehouse.frame(money.effect_counts(before, tonight)),
+        night.warehouse.frame(money.programmes(night.observed_sql)),
+        night.warehouse.frame(money.effect_counts(night.tonight_epoch_day)),
         reason=NOT_ESTIMATED,
     )
 

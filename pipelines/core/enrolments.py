@@ -93,9 +93,11 @@ def build_enrolments(night: Night) -> int:
 def build_participations(night: Night) -> int:
     """Fill core.participation: completed when its required courses are, abandoned when its last active one is.
 
-    Of a course that runs several times a learner must complete the runs they are enrolled in.
+    Of a course that runs several times a learner must complete the runs they are enrolled in. Who has a match and no
+    enrolment in the programme takes part in it too, while a match goes on. Needs core.mentoring_match.
     """
-    tonight, before = night.tonight_epoch_day, night.observed_sql
+    tonight = night.tonight_epoch_day
+    goes_on = f"(match_ended_epoch_day IS NULL OR match_ended_epoch_day >= {tonight})"
     return night.warehouse.replace(
         PARTICIPATION,
         f"""
@@ -106,7 +108,6 @@ def build_participations(night: Night) -> int:
             SELECT e.participation_id, any_value(e.learner_id) AS learner_id, any_value(e.programme_id) AS programme_id,
                    min(e.enrolled_epoch_day) AS first_day, max(e.ended_epoch_day) AS last_day,
                    count(*) FILTER (e.ended_kind IS NULL) AS active,
-                   count(*) FILTER (e.ended_kind = 'abandoned') AS abandoned,
                    count(*) FILTER (e.ended_kind = 'completed') AS completed,
                    count(*) FILTER (r.course_id IS NOT NULL) AS required,
                    count(*) FILTER (r.course_id IS NOT NULL AND e.ended_kind = 'completed') AS required_completed,
@@ -114,13 +115,17 @@ def build_participations(night: Night) -> int:
             FROM core.enrolment AS e
             LEFT JOIN required AS r ON r.programme_id = e.programme_id AND r.course_id = e.course_id
             GROUP BY e.participation_id
+            UNION ALL BY NAME
+            SELECT participation_id, any_value(learner_id) AS learner_id, any_value(programme_id) AS programme_id,
+                   min(matched_epoch_day) AS first_day, max(match_ended_epoch_day) AS last_day,
+                   count(*) FILTER {goes_on} AS active,
+                   0 AS completed, 0 AS required, 0 AS required_completed
+            FROM core.mentoring_match ANTI JOIN core.enrolment USING (participation_id) GROUP BY participation_id
         ),
         matched AS (
-            SELECT programme_id || ':' || learner_id AS participation_id, arg_max(mentor_id, matched_on) AS mentor_id,
-                   arg_max(match_id, matched_on) AS match_id
-            FROM {current(RAW_INPUTS["mentoring_match"], before)}
-            WHERE {date_day("matched_on")} < {tonight} AND (ended_on IS NULL OR {date_day("ended_on")} >= {tonight})
-            GROUP BY ALL
+            SELECT participation_id, arg_max(mentor_id, (matched_epoch_day, match_id)) AS mentor_id,
+                   arg_max(match_id, (matched_epoch_day, match_id)) AS match_id
+            FROM core.mentoring_match WHERE {goes_on} GROUP BY participation_id
         )
         SELECT t.participation_id, t.learner_id, t.programme_id,
                CASE WHEN t.required_completed = t.required AND t.completed > 0 THEN 'completed'

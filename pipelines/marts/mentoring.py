@@ -10,9 +10,6 @@ from pipelines.marts.as_of import MartContext, monday, rounded, to_date, to_epoc
 
 MIN_RATINGS = 5
 
-# A group that meets is one meeting, however many rows its learners have.
-_MEETING = "coalesce('group ' || group_id || ' ' || epoch_day, event_id)"
-
 
 def mentoring_health(context: MartContext) -> str:
     """Each match's ISO weeks from the match to its end or yesterday.
@@ -32,7 +29,7 @@ def mentoring_health(context: MartContext) -> str:
     ),
     event AS (
         SELECT match_id, event_id, event_kind, event.epoch_day, {monday("event.epoch_day")} AS week,
-            {_MEETING} AS meeting
+            meeting_id AS meeting
         FROM {context.happened("mentoring_event")} AS event JOIN match USING (match_id)
         WHERE event.epoch_day <= match.last_epoch_day
     ),
@@ -105,7 +102,7 @@ def mentor_load(context: MartContext) -> str:
     return f"""
     WITH match AS {context.matches()},
     event AS (
-        SELECT *, {monday("epoch_day")} AS week, {_MEETING} AS meeting FROM {context.happened("mentoring_event")}
+        SELECT *, {monday("epoch_day")} AS week, meeting_id AS meeting FROM {context.happened("mentoring_event")}
     ),
     capacity AS (
         SELECT mentor_id, {to_epoch_day("week_starts_on")} AS week, observed_at, available_minutes, planned_minutes,
@@ -162,7 +159,7 @@ def mentor_load(context: MartContext) -> str:
     ),
     rating AS (
         SELECT event.mentor_id, week,
-            CASE WHEN count(learner_rating) >= {MIN_RATINGS} THEN {rounded("avg(learner_rating)")} END
+            CASE WHEN count(session.learner_rating) >= {MIN_RATINGS} THEN {rounded("avg(session.learner_rating)")} END
                 AS learner_rating_mean
         FROM event JOIN {context.current("mentoring_session")} AS session ON session.session_id = event.event_id
         WHERE event_kind = 'held' GROUP BY event.mentor_id, week

@@ -40,7 +40,6 @@ def evidence(before: str, tonight: int) -> str:
     return f"""
         WITH part AS (SELECT learner_id, programme_id FROM core.participation),
         only_part AS (SELECT learner_id, min(programme_id) AS programme_id FROM part GROUP BY 1 HAVING count(*) = 1),
-        pair AS (SELECT match_id, learner_id, programme_id FROM {current(RAW_INPUTS["mentoring_match"], before)}),
         rows AS (
             SELECT e.programme_id, e.course_id, d.strand, {day} AS month_starts_on, e.learner_id, d.minutes,
                    d.events_count, 0.0 AS outcome_sum, 0 AS outcomes_count
@@ -56,12 +55,11 @@ def evidence(before: str, tonight: int) -> str:
             FROM core.mentoring_event AS m LEFT JOIN only_part AS o USING (learner_id)
             WHERE m.event_kind = 'held' AND m.epoch_day < {tonight}
             UNION ALL
-            SELECT pair.programme_id, NULL, 'experiential', {_MONTH.format("c.reviewed_on")}, pair.learner_id, 0, 1,
+            SELECT coalesce(c.programme_id, o.programme_id, '{OUTSIDE}'), NULL, 'experiential',
+                   {_MONTH.format(_DAY.format("c.reviewed_epoch_day"))}, c.learner_id, 0, 1,
                    CASE c.status WHEN 'kept' THEN 1 WHEN 'partly' THEN 0.5 ELSE 0 END, 1
-            FROM {current(RAW_INPUTS["commitment"], before)} AS c
-            JOIN {current(RAW_INPUTS["mentoring_session"], before)} AS s USING (session_id)
-            JOIN pair ON pair.match_id = s.match_id
-            WHERE c.reviewed_on IS NOT NULL AND c.status <> 'open'
+            FROM core.commitment AS c LEFT JOIN only_part AS o USING (learner_id)
+            WHERE c.reviewed_epoch_day < {tonight} AND c.status <> 'open'
             UNION ALL
             SELECT coalesce(w.programme_id, o.programme_id, '{OUTSIDE}'), NULL,
                    CASE w.kind WHEN 'shadowing' THEN 'social' ELSE 'experiential' END, {_MONTH.format("w.happened_on")},
@@ -98,7 +96,7 @@ def mentor_minutes(tonight: int) -> str:
         SELECT programme_id, CAST(NULL AS VARCHAR) AS course_id, month_starts_on, CAST(sum(minutes) AS DOUBLE) AS minutes
         FROM (
             SELECT programme_id, {_MONTH.format(_DAY.format("epoch_day"))} AS month_starts_on, mentor_id,
-                   coalesce(group_id, event_id) AS meeting, max(minutes) AS minutes
+                   meeting_id, max(minutes) AS minutes
             FROM core.mentoring_event
             WHERE event_kind = 'held' AND epoch_day < {tonight} AND programme_id IS NOT NULL GROUP BY ALL
         ) GROUP BY ALL ORDER BY ALL
@@ -137,15 +135,14 @@ def counts(tonight: int) -> str:
     """
 
 
-def effect_counts(before: str, tonight: int) -> str:
+def effect_counts(tonight: int) -> str:
     """Participations contacted and matched, and how many of them were abandoned, by programme and contrast."""
     return f"""
         WITH treated AS (
             SELECT DISTINCT 'first_contact' AS contrast, programme_id || ':' || learner_id AS participation_id
             FROM core.mentoring_event WHERE event_kind IN ('held', 'message_by_mentor') AND epoch_day < {tonight}
             UNION ALL
-            SELECT DISTINCT 'matched', programme_id || ':' || learner_id
-            FROM {current(RAW_INPUTS["mentoring_match"], before)}
+            SELECT DISTINCT 'matched', participation_id FROM core.mentoring_match
         )
         SELECT p.programme_id, t.contrast, count(*) AS n_count,
                count(*) FILTER (p.status = 'abandoned') AS n_events_count

@@ -19,8 +19,15 @@ from pipelines.build import build_defs
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "definitions.json"
-GROUPS = ("1_raw", "2_core", "3_features", "4_risk", "5_alerts", "6_marts")
-PREFIXES = {"1_raw": "raw_", "2_core": "core_", "3_features": "feat_", "4_risk": "risk_", "5_alerts": "alert_"}
+GROUPS = ("1_raw", "2_core", "2_programme", "3_features", "4_risk", "5_alerts", "6_marts")
+PREFIXES = {
+    "1_raw": "raw_",
+    "2_core": "core_",
+    "2_programme": "core_",
+    "3_features": "feat_",
+    "4_risk": "risk_",
+    "5_alerts": "alert_",
+}
 # An underscore inside a name is no emphasis.
 MARKDOWN = re.compile(r"[`*#\[\]<>|]|\b_|_\b|https?://")
 

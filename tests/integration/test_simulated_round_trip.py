@@ -154,7 +154,7 @@ def test_sessions_and_their_minutes_are_the_true_ones_by_programme(trip):
 
 def test_a_meeting_of_a_group_is_one_meeting(trip):
     met = trip.counts(
-        "SELECT programme_id, count(DISTINCT coalesce(group_id, event_id)) FROM core.mentoring_event "
+        "SELECT programme_id, count(DISTINCT meeting_id) FROM core.mentoring_event "
         "WHERE event_kind = 'held' GROUP BY ALL"
     )
     assert met == {programme: told["meetings_held"] for programme, told in trip.truth["mentoring"].items()}

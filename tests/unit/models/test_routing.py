@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.tables.alerts import ALERT, CAPACITY, UNSERVED
-from data_contracts.tables.core import MENTORING_EVENT
 from models.contract import schema_of
 from models.routing import Routed, RoutingInputError, capacity, charged_this_week, route, unserved
 
@@ -82,10 +81,17 @@ def programmes(active: int = 100, *names: str, at: datetime = WEDNESDAY) -> pl.D
     )
 
 
-def people(*names: str, at: datetime = WEDNESDAY, stated: int | None = None) -> pl.DataFrame:
+def people(*names: str, at: datetime = WEDNESDAY, planned: float = 0.0, held: float = 0.0) -> pl.DataFrame:
     return pl.DataFrame(
-        [(name, stated, at) for name in names],
-        schema={"mentor_id": pl.String, "capacity_minutes_per_week": pl.Int64, "local_at": pl.Datetime("us")},
+        [(name, at, 60.0, True, planned, held) for name in names],
+        schema={
+            "mentor_id": pl.String,
+            "local_at": pl.Datetime("us"),
+            "available_minutes": pl.Float64,
+            "is_capacity_assumed": pl.Boolean,
+            "planned_minutes": pl.Float64,
+            "held_minutes": pl.Float64,
+        },
         orient="row",
     )
 
@@ -223,70 +229,19 @@ def test_a_mentor_without_capacity_or_a_programme_without_a_row_is_an_error() ->
         )
 
 
-def events(*rows: tuple[str, str, date, float, str | None]) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            {
-                "event_id": str(index),
-                "mentor_id": mentor,
-                "event_kind": kind,
-                "minutes": taken,
-                "group_id": group,
-                "epoch_day": (day - date(1970, 1, 1)).days,
-            }
-            for index, (mentor, kind, day, taken, group) in enumerate(rows)
-        ],
-        schema=schema_of(MENTORING_EVENT),
-    )
-
-
-def available(*rows: tuple[str, date, date, int]) -> pl.DataFrame:
-    return pl.DataFrame(
-        rows,
-        schema={"mentor_id": pl.String, "from_on": pl.Date, "to_on": pl.Date, "minutes_per_week": pl.Int64},
-        orient="row",
-    )
-
-
-def test_capacity_comes_from_availability_then_the_mentor_then_the_default() -> None:
-    mentors = pl.concat([people("a", "b", stated=90), people("c")])
-    rows = available(
-        ("a", date(2026, 1, 1), date(2026, 12, 31), 30),
-        ("a", date(2026, 3, 1), date(2026, 3, 4), 0),
-        ("b", date(2026, 3, 5), date(2026, 3, 31), 15),
-    )
-    found = capacity(mentors, rows, events(), charged=NO_CHARGES, observed_at=WEDNESDAY)
-    assert dict(found.schema) == schema_of(CAPACITY)
-    assert found.select("mentor_id", "available_minutes", "is_capacity_assumed").rows() == [
-        ("a", 0.0, False),
-        ("b", 90.0, False),
-        ("c", 60.0, True),
-    ]
-    assert found["week_starts_on"].unique().to_list() == [MONDAY.date()]
-
-
-def test_planned_sessions_ahead_and_held_ones_of_the_week_take_minutes_and_a_group_counts_once() -> None:
-    tuesday, today, sunday, before = (MONDAY.date() + timedelta(days=days) for days in (1, 2, 6, -1))
+def test_sessions_held_and_alerts_of_earlier_nights_are_used_minutes_of_the_mentors_week() -> None:
+    mentors = pl.concat([people("m", held=90.0, planned=15.0), people("n")])
     found = capacity(
-        people("m"),
-        available(),
-        events(
-            ("m", "held", before, 100, None),
-            ("m", "held", tuesday, 30, None),
-            ("m", "held", tuesday, 15, None),
-            ("m", "held", tuesday, 45, "group"),
-            ("m", "held", tuesday, 45, "group"),
-            ("m", "planned", tuesday, 25, None),
-            ("m", "planned", today, 10, None),
-            ("m", "planned", sunday, 5, None),
-            ("m", "planned", sunday + timedelta(days=1), 60, None),
-            ("m", "missed_by_learner", tuesday, 30, None),
-            ("stranger", "held", tuesday, 30, None),
-        ),
+        mentors,
         charged=pl.DataFrame([(None, "m", "a", 20), ("p", None, "b", 20)], schema=NO_CHARGES.schema, orient="row"),
         observed_at=WEDNESDAY,
     )
-    assert found.select("mentor_id", "planned_minutes", "used_minutes").rows() == [("m", 15.0, 110.0)]
+    assert dict(found.schema) == schema_of(CAPACITY)
+    assert found.select("mentor_id", "available_minutes", "planned_minutes", "used_minutes").rows() == [
+        ("m", 60.0, 15.0, 110.0),
+        ("n", 60.0, 0.0, 0.0),
+    ]
+    assert found["week_starts_on"].unique().to_list() == [MONDAY.date()]
 
 
 def test_charges_are_those_of_the_running_local_week_one_card_a_learner() -> None:
@@ -332,7 +287,7 @@ def test_unserved_counts_the_loss_and_fills_one_more_hour_in_order_of_value() ->
 
 def test_a_night_without_alerts_matches_or_mentors_routes_nothing() -> None:
     history = charged_this_week(alerts(), people(), programmes(), observed_at=WEDNESDAY)
-    free = capacity(people(), available(), events(), charged=history, observed_at=WEDNESDAY)
+    free = capacity(people(), charged=history, observed_at=WEDNESDAY)
     found = routed(alerts(), free, matches(), charged=history)
     assert found.alerts.is_empty()
     assert found.capacity.is_empty()

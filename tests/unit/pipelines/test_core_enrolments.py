@@ -8,6 +8,7 @@ import pytest
 
 from data_contracts.tables.core import ENROLMENT, PARTICIPATION
 from pipelines.core.enrolments import build_enrolments, build_participations
+from pipelines.core.mentoring import build_matches
 
 COURSE = "https://lms.test/course/1"
 
@@ -318,8 +319,9 @@ def test_the_mentor_is_that_of_the_latest_match_that_stands_tonight(school, matc
     core_enrolment(school, "c1")
     for match_id, values in matches.items():
         match(school, match_id, **values)
+    build_matches(school.night)
     build_participations(school.night)
-    assert school.rows("SELECT mentor_id FROM core.participation") == [(mentor,)]
+    assert school.rows("SELECT mentor_id FROM core.participation WHERE programme_id = 'p'") == [(mentor,)]
 
 
 def test_both_tables_hold_their_contracts(school):
@@ -332,3 +334,11 @@ def test_both_tables_hold_their_contracts(school):
     for table in (ENROLMENT, PARTICIPATION):
         told = judge_rows(table, school.warehouse.con.sql(f"FROM {table.qualified_name}").df())
         assert told.is_passed, told.violations
+
+
+@pytest.mark.parametrize(("ended_on", "status"), [(None, "active"), ("2024-03-12", "ended")])
+def test_who_has_a_match_and_no_enrolment_takes_part_while_the_match_goes_on(school, ended_on, status):
+    match(school, "m1", ended_on=ended_on)
+    build_matches(school.night)
+    build_participations(school.night)
+    assert school.rows("SELECT status, match_id FROM core.participation") == [(status, None if ended_on else "m1")]

@@ -112,6 +112,7 @@ def stated(warehouse: Warehouse, enrolment_id: str, epoch_day: int, object_iri: 
 
 def met(warehouse: Warehouse, event_id: str, kind: str, when: datetime, **values: object) -> None:
     day = (when.date() - date(1970, 1, 1)).days
+    group = values.pop("group_id", None)
     add(
         warehouse,
         "core.mentoring_event",
@@ -125,6 +126,7 @@ def met(warehouse: Warehouse, event_id: str, kind: str, when: datetime, **values
             "epoch_day": day,
             "known_epoch_day": day,
             "minutes": 0.0,
+            "meeting_id": f"{group} {day}" if group else event_id,
             **values,
         },
     )
