@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pipelines.sources.simulated.catalogue import THREADS, Catalogue
-from pipelines.sources.simulated.courses import ASSESSMENT_WEIGHTS, COURSES, SLOTS
+from pipelines.sources.simulated.catalogue import DISCUSSION, FORUM_THREADS, THREADS, Catalogue
+from pipelines.sources.simulated.courses import ASSESSMENT_WEIGHTS, COURSES, DEAD_HANDBOOK, HANDBOOK, HARD_WORK, SLOTS
 from pipelines.sources.simulated.hazard import COMPLETED
 from pipelines.sources.simulated.people import STAFF
 from pipelines.sources.simulated.seasons import OPEN_SHARE_WHEN_CLOSED, WEEKDAY_SHARES, closed_days
@@ -51,6 +51,9 @@ _SLOT_VERBS: dict[str, dict[str, float]] = {
     "task": {"interacted": 0.6, "completed": 0.4},
 }
 _PASS_SCORE = 0.4
+_TOO_HARD = 0.42
+# Of what is said in a course, the share in the thread of one's org unit, and in the forum of all runs.
+_UNIT_SHARE, _FORUM_SHARE = 0.5, 0.15
 _STAFF_EVENTS = 30
 _LONGEST_GAP_SECONDS = 25 * 60
 
@@ -134,7 +137,7 @@ def _sessions(world: World, catalogue: Catalogue) -> Events:
     which = rng.choice(3, len(row), p=[0.65, 0.25, 0.1]).astype(np.int64)
     events = Events(
         actor=world.people.actor(cohort.person[who], which),
-        thing=catalogue.slot(cohort.run[who], course, item_week, slot),
+        thing=_things(world, catalogue, who, (course, item_week, slot), local // DAY_SECONDS),
         verb=verb,
         enrolment=np.where(is_loose, NOTHING, np.where(is_extra[row], extra_place[who], who)),
         has_parent=~is_loose,
@@ -156,6 +159,30 @@ def _sessions(world: World, catalogue: Catalogue) -> Events:
     events, who = events.keep(is_kept), who[is_kept]
     _open_courses(world, catalogue, events, who)
     return events
+
+
+def _things(world: World, catalogue: Catalogue, who: Ints, places: tuple[Ints, Ints, Ints], day: Ints) -> Ints:
+    """What each event is about: the week's activity, a thread in place of its discussion, the handbook of the run.
+
+    `places` are course, week and slot. The handbook that dies is opened no more from a day on; who looked for it finds
+    the same in the week's module.
+    """
+    course, week, slot = places
+    rng = stream(world.settings, "threads and handbooks")
+    run, drawn = world.cohort.run[who], rng.random(len(who))
+    thing = catalogue.slot(run, course, week, slot)
+    is_talk = slot == DISCUSSION
+    has_forum = np.array([item.has_forum for item in COURSES])[course]
+    in_unit = is_talk & (drawn < _UNIT_SHARE)
+    in_forum = is_talk & (drawn >= 1 - _FORUM_SHARE) & has_forum
+    thing[in_unit] = catalogue.unit_thread(run, course, week, world.cohort.unit[who])[in_unit]
+    thing[in_forum] = catalogue.forum_thread(run, course, rng.integers(0, FORUM_THREADS, len(who)))[in_forum]
+    is_lookup = np.array([item.type_iri == HANDBOOK.type_iri for item in SLOTS])[slot] & (drawn < HANDBOOK.share)
+    dead_run, dead_course = DEAD_HANDBOOK
+    dead_from = world.runs[dead_run][dead_course].dead_from_day
+    is_lookup &= (run != dead_run) | (course != dead_course) | (day < dead_from)
+    thing[is_lookup] = catalogue.handbook(run, course)[is_lookup]
+    return thing
 
 
 def _open_courses(world: World, catalogue: Catalogue, events: Events, who: Ints) -> None:
@@ -212,6 +239,8 @@ def _submissions(world: World, catalogue: Catalogue, number: int) -> Events:
     is_kept &= local < (cohort.start_day + 7 * trajectory.weeks) * DAY_SECONDS
     who = np.flatnonzero(is_kept)
     quality = 0.66 + 0.1 * cohort.ability + 0.06 * engagement + rng.normal(0, 0.1, cohort.size)
+    hard_run, hard_course, hard_number = HARD_WORK
+    quality -= _TOO_HARD * ((cohort.run == hard_run) & (cohort.course == hard_course) & (number == hard_number))
     score = np.clip(quality, 0.02, 1)[who].round(2)
     is_passed = score >= _PASS_SCORE
     drawn = rng.random(len(who))
@@ -255,18 +284,21 @@ def _results(world: World, catalogue: Catalogue) -> Events:
 
 
 def _community(world: World, catalogue: Catalogue) -> Events:
-    """Let some of those who completed go on talking after the course."""
+    """Let some of those who completed go on talking: half of it in their course's forum, with those of the next run."""
     rng = stream(world.settings, "community")
     cohort = world.cohort
     stays = (np.array(world.trajectory.end_kind) == COMPLETED) & (rng.random(cohort.size) < 0.3)
     who = np.repeat(np.flatnonzero(stays), rng.poisson(3, int(stays.sum())))
     day = world.ends.day[who] + rng.integers(2, 70, len(who))
     local = day * DAY_SECONDS + rng.integers(17 * 3600, 23 * 3600, len(who))
+    thread, is_forum = rng.integers(0, THREADS, len(who)), rng.random(len(who)) < 0.5
+    is_forum &= np.array([item.has_forum for item in COURSES])[cohort.course[who]]
+    forum_thread = catalogue.forum_thread(cohort.run[who], cohort.course[who], thread % FORUM_THREADS)
     return _plain(
         world.people.actor(cohort.person[who]),
-        catalogue.first_thread + rng.integers(0, THREADS, len(who)),
+        np.where(is_forum, forum_thread, catalogue.first_thread + thread),
         "commented",
-        np.full(len(who), NOTHING),
+        np.where(is_forum, who, NOTHING),
         world.clock.utc(local, cohort.zone[who]),
     )
 

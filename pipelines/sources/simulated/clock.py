@@ -38,6 +38,12 @@ class LocalClock:
         """Turn local seconds since 1970-01-01 00:00 into UTC seconds, for the zone of each."""
         return local_seconds - self._offsets[zone, local_seconds // _HOUR_SECONDS - self._first_hour]
 
+    def local_day(self, utc_seconds: Ints, zone: Ints) -> Ints:
+        """Return the local day of UTC seconds, for the zone of each."""
+        day = utc_seconds // DAY_SECONDS
+        is_before, is_after = utc_seconds < self.utc(day * DAY_SECONDS, zone), utc_seconds >= self.end_of_day(day, zone)
+        return np.asarray(day - is_before + is_after)
+
     def end_of_day(self, day: Ints, zone: Ints) -> Ints:
         """Return the UTC second at which a local day ends: when a fact known by its date alone is known."""
         return self.utc((day + 1) * DAY_SECONDS, zone)

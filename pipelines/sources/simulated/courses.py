@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipelines.sources.simulated.clock import ZONES, iso_date
-from pipelines.sources.simulated.settings import RUNS, Row, SimulationSettings, Tables
+from pipelines.sources.simulated.settings import RUNNING, RUNS, Row, SimulationSettings, Tables
 
 LMS = "https://lms.example.org"
 ADL_TYPE = "http://adlnet.gov/expapi/activities"
@@ -90,19 +90,24 @@ PROGRAMMES = (
 
 
 class Course(NamedTuple):
-    """A course, before it has runs; a rolling one takes learners in over weeks, each at their own pace."""
+    """A course, before it has runs; a rolling one takes learners in over weeks, each at their own pace.
+
+    Some courses have one forum for all their runs, beside the discussions of each run.
+    """
 
     code: str
     title: str
     delivery: str
     expected_hours: int
     is_rolling: bool = False
+    has_forum: bool = False
 
 
+LEAD, DATA, SAFE = range(3)
 COURSES = (
-    Course("lead", "Leading with others", "online_asynchronous", 48),
+    Course("lead", "Leading with others", "online_asynchronous", 48, has_forum=True),
     Course("data", "Working with data", "online_asynchronous", 24),
-    Course("safe", "Safety, systems and how we work", "online_asynchronous", 32, is_rolling=True),
+    Course("safe", "Safety, systems and how we work", "online_asynchronous", 32, is_rolling=True, has_forum=True),
 )
 
 
@@ -125,10 +130,18 @@ SLOTS = (
     Slot("link", f"{ADL_TYPE}/link", "formal", 0.05),
     Slot("task", f"{ADL_TYPE}/interaction", "experiential", 0.07),
 )
+# Opened all through a run, beside the weeks' modules.
+HANDBOOK = Slot("handbook", f"{ADL_TYPE}/media", "formal", 0.4)
 ASSESSMENT_TYPE = f"{ADL_TYPE}/assessment"
 COURSE_TYPE = f"{ADL_TYPE}/course"
 COMMUNITY_IRI = f"{LMS}/community/after-the-course"
 ASSESSMENT_WEIGHTS = (15, 25, 25, 35)
+
+# What is wrong with courses, by run and course: the handbook that dies a third through the run, the work (its number
+# from 0) that most fail, the works of which all but the first are due in one week.
+DEAD_HANDBOOK = (RUNNING, LEAD)
+HARD_WORK = (1, SAFE, 1)
+CROWDED = (RUNNING, DATA)
 
 
 @dataclass(frozen=True)
@@ -149,9 +162,20 @@ class CourseRun:
         """IRI of one activity of a week's module."""
         return f"{self.iri}/module/{week + 1:02d}/{slot.name}"
 
+    @property
+    def handbook_iri(self) -> str:
+        """IRI of what learners look things up in all through the run."""
+        return f"{self.iri}/library/{HANDBOOK.name}"
+
     def assessment_iri(self, number: int) -> str:
         """IRI of an assessed work, counted from 0."""
         return f"{self.iri}/assessment/{number + 1:02d}"
+
+    @property
+    def dead_from_day(self) -> int:
+        """Day from which on a handbook that dies is gone: while the run goes on, and before its middle."""
+        weeks = (self.end_day + 1 - self.start_day) // 7
+        return self.start_day + 7 * (weeks // 3)
 
     def due_day(self, number: int) -> int:
         """Day on which an assessed work is due."""
@@ -162,8 +186,9 @@ def course_runs(settings: SimulationSettings) -> list[list[CourseRun]]:
     """Return the runs, by run and then by course."""
     weeks = settings.weeks
     due_weeks = tuple((weeks * quarter) // 4 - 1 for quarter in range(1, 5))
+    crowded_weeks = (due_weeks[0], *[due_weeks[1]] * (len(due_weeks) - 1))
     result = []
-    for start in settings.start_days.tolist():
+    for number, start in enumerate(settings.start_days.tolist()):
         month = iso_date(start)[:7].replace("-", "")
         result.append(
             [
@@ -173,9 +198,9 @@ def course_runs(settings: SimulationSettings) -> list[list[CourseRun]]:
                     f"{LMS}/course/{course.code}-{month}",
                     start,
                     start + 7 * (weeks + (settings.intake_weeks - 1) * course.is_rolling) - 1,
-                    due_weeks,
+                    crowded_weeks if (number, index) == CROWDED else due_weeks,
                 )
-                for course in COURSES
+                for index, course in enumerate(COURSES)
             ]
         )
     return result
@@ -243,6 +268,16 @@ def _activities(settings: SimulationSettings, run: CourseRun) -> list[Row]:
         for week in range(settings.weeks)
         for slot in SLOTS
     ]
+    rows.append(
+        {
+            "activity_iri": run.handbook_iri,
+            "course_id": run.course_id,
+            "activity_type_iri": HANDBOOK.type_iri,
+            "strand": HANDBOOK.strand,
+            "available_on": iso_date(run.start_day),
+            "is_assessment": False,
+        }
+    )
     rows += [
         {
             "activity_iri": run.assessment_iri(number),

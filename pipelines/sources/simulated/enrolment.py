@@ -71,7 +71,7 @@ def enrol(played: Played) -> Enrolments:
 
 
 def registrations(played: Played) -> list[Row]:
-    """Write who was invited and registered, those who were not taken included."""
+    """Write who was invited and registered, with those who did not register and those who were not taken."""
     settings, cohort, people = played.settings, played.cohort, played.people
     rng = stream(settings, "registrations")
     rows: list[Row] = []
@@ -100,21 +100,21 @@ def registrations(played: Played) -> list[Row]:
             }
         )
     first = people.participants + people.mentored_only
-    growth = PROGRAMMES[GROWTH].programme_id
-    for person in range(first, first + people.declined):
+    for number, key in enumerate(people.learner_keys[first : first + people.not_taken]):
+        programme = PROGRAMMES[HIPO if rng.random() < 0.2 else GROWTH]
         day = int(settings.start_days[RUNNING]) - int(rng.integers(40, 60))
-        rows.append(
-            {
-                "learner_key": people.learner_keys[person],
-                "programme_id": growth,
-                "route": "self_registered",
-                "invited_at": iso_instant(day * DAY_SECONDS + 9 * 3600),
-                "registered_at": iso_instant((day + 5) * DAY_SECONDS + 13 * 3600),
-                "is_hipo": False,
-                "decision": "declined" if rng.random() < 0.6 else "waiting",
-                "decided_at": iso_instant((day + 18) * DAY_SECONDS + 15 * 3600),
-            }
-        )
+        row: Row = {
+            "learner_key": key,
+            "programme_id": programme.programme_id,
+            "route": routes[programme.selection],
+            "invited_at": iso_instant(day * DAY_SECONDS + 9 * 3600),
+            "is_hipo": programme.selection == "hipo",
+        }
+        if number % 2:
+            row["registered_at"] = iso_instant((day + 5) * DAY_SECONDS + 13 * 3600)
+            row["decision"] = "declined" if rng.random() < 0.6 else "waiting"
+            row["decided_at"] = iso_instant((day + 18) * DAY_SECONDS + 15 * 3600)
+        rows.append(row)
     return rows
 
 

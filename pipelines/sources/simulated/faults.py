@@ -23,7 +23,7 @@ from data_contracts.schema import Kind, Table
 from data_contracts.tables.inputs import INPUTS
 from pipelines.sources.simulated.lines import Renderer, instant_texts, uuid_texts, voiding_line
 from pipelines.sources.simulated.people import account
-from pipelines.sources.simulated.settings import Ints, Row, SimulationSettings, Tables, stream, uuid_bytes
+from pipelines.sources.simulated.settings import Flags, Ints, Row, SimulationSettings, Tables, stream, uuid_bytes
 from pipelines.sources.simulated.world import World
 from pipelines.sources.simulated.write import ONE_CELL_TOO_MANY
 
@@ -128,7 +128,7 @@ def _count(rng: np.random.Generator, settings: SimulationSettings, rows: int, ki
     return np.maximum(drawn, 1 if settings.block == 0 else 0)
 
 
-def plant_in_statements(world: World, renderer: Renderer, happened: Ints, stored: Ints) -> Planted:
+def plant_in_statements(world: World, renderer: Renderer, happened: Ints, stored: Ints, is_model: Flags) -> Planted:
     """Make the faulty statements of a block; each stands where the good statement it was made of was delivered."""
     rng = stream(world.settings, "faults of statements")
     kinds = [*BROKEN_STATEMENTS, *BROKEN_LINES, _CONFLICT, _UNKNOWN_TERM, _NO_MEMBERS, _NO_TARGET]
@@ -136,7 +136,7 @@ def plant_in_statements(world: World, renderer: Renderer, happened: Ints, stored
     kind_of = np.repeat(np.arange(len(kinds)), list(counts.values()))
     snapshot = world.settings.snapshot_second * 1000
     # No event twice, so that no statement has two contents but one.
-    early = np.flatnonzero(stored < snapshot - 2 * _HOUR)
+    early = np.flatnonzero(is_model & (stored < snapshot - 2 * _HOUR))
     models = rng.permutation(early)[: len(kind_of)]
     kind_of = kind_of[: len(models)]
     ids = uuid_texts(uuid_bytes(rng, len(models))).to_list()

@@ -1,7 +1,7 @@
 """What mentors and learners did together, as they logged it.
 
-Belongs here: matches, availability, sessions, messages, goals, commitments, feedback on alerts. Does not belong here:
-when contact takes place (`hazard`). Held sessions and messages by mentors lie in contact weeks alone, the first of a
+Belongs here: matches, availability, sessions, feedback on alerts. Does not belong here: when contact takes place
+(`hazard`), messages and commitments. Held sessions and messages by mentors lie in contact weeks alone, the first of a
 week at the drawn second, so that contact in the tables is contact in the generator.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from pipelines.sources.simulated.clock import iso_date, iso_instant
 from pipelines.sources.simulated.cohort import UNMATCHED, manager_of_mentor
+from pipelines.sources.simulated.commitments import draw_commitments
 from pipelines.sources.simulated.courses import HIPO, PROGRAMMES
 from pipelines.sources.simulated.mentors import mentor_traits
 from pipelines.sources.simulated.messages import draw_messages
@@ -33,7 +34,9 @@ _SESSION_MINUTES = 30
 _GROUP_SHARE = 0.8
 _LARGEST_GROUP = 8
 _MOVED_SHARE = 0.1
+_CADENCES, _CADENCE_SHARES = (0.25, 0.5, 1.0, 2.0), (0.2, 0.4, 0.3, 0.1)
 _RATED_SHARES = (0.7, 0.5)
+_APART_SHARE = 0.06
 _LEVELS = ("methodological", "educational", "social", "technical")
 _CHANNELS = ("video", "chat", "phone", "in_person")
 _CHANNEL_SHARES = (0.5, 0.25, 0.15, 0.1)
@@ -54,7 +57,7 @@ def draw_mentoring(world: World) -> tuple[Tables, Tables]:
     sessions = _number(world.settings, [*held, *missed])
     alone, alone_sessions = _mentored_only(world)
     matches, matches_later = _matches(world, matched)
-    commitments = _commitments(world, sessions)
+    commitments = draw_commitments(world.settings, sessions)
     first_told, told_later = _moved(world, sessions)
     tables = {
         "mentoring_match": [*matches, *alone],
@@ -107,7 +110,7 @@ def _matches(world: World, matched: Ints) -> tuple[list[Row], list[Row]]:
             "learner_key": world.people.learner_keys[cohort.person[entry]],
             "programme_id": PROGRAMMES[cohort.programme[entry]].programme_id,
             "matched_on": iso_date(cohort.match_day[entry]),
-            "agreed_sessions_per_week": (0.25, 0.5, 1.0)[rng.integers(0, 3)] if is_agreed else None,
+            "agreed_sessions_per_week": float(rng.choice(_CADENCES, p=_CADENCE_SHARES)) if is_agreed else None,
             "agreed_minutes": int(rng.choice([20, 30, 45])) if is_agreed else None,
             "agreed_channel": ("video", "chat", "phone", "email")[rng.integers(0, 4)] if is_agreed else None,
             "purpose": "performance" if is_own_manager or rng.random() < 0.3 else "career",
@@ -179,7 +182,7 @@ def _held(world: World, is_session: Flags, groups: dict[tuple[int, int], tuple[s
     delays, minutes = 60 * rng.integers(0, 10, size), rng.integers(15, 46, size)
     lags = np.where(rng.random(size) < 0.3, rng.integers(_HOUR, 3 * DAY_SECONDS, size), -1)
     channels, levels = rng.choice(4, size, p=_CHANNEL_SHARES), rng.choice(4, size, p=[0.4, 0.3, 0.25, 0.05])
-    is_rated, ratings = rng.random((size, 2)) < _RATED_SHARES, rng.integers(2, 6, (size, 2))
+    is_rated, ratings = rng.random((size, 2)) < _RATED_SHARES, _ratings(world, np.array(places)[:, 0])
     is_by_match, is_timed, is_levelled, is_numbered = rng.random((4, size))
     group_minutes: dict[str, int] = {}
     rows: list[Row] = []
@@ -196,7 +199,7 @@ def _held(world: World, is_session: Flags, groups: dict[tuple[int, int], tuple[s
             {
                 "_entry": entry,
                 "_at": at,
-                "_local_day": _local_day(world, entry, at),
+                "_local_day": int(world.clock.local_day(np.array([at]), cohort.zone[entry : entry + 1])[0]),
                 # A session that nobody numbered is known by its pair and time, and can be moved by nobody.
                 "_is_numbered": not is_sparse or is_numbered[number] < 0.5,
                 "_is_sparse": is_sparse,
@@ -214,6 +217,14 @@ def _held(world: World, is_session: Flags, groups: dict[tuple[int, int], tuple[s
             }
         )
     return rows
+
+
+def _ratings(world: World, entries: Ints) -> Ints:
+    """What learner and mentor say of each session, 1 to 5: alike, but for the few pairs who see it differently."""
+    rng = stream(world.settings, "ratings")
+    liking = np.tile(rng.normal(3.8, 0.5, (world.cohort.size, 1)), 2)
+    liking[rng.random(world.cohort.size) < _APART_SHARE] = (1.8, 4.6)
+    return np.clip(np.rint(rng.normal(liking[entries], 0.6)), 1, 5).astype(np.int64)
 
 
 def _moved(world: World, sessions: list[Row]) -> tuple[list[Row], list[Row]]:
@@ -312,43 +323,6 @@ def _number(settings: SimulationSettings, rows: list[Row]) -> list[Row]:
 
 def _written(row: Row) -> Row:
     return {name: value for name, value in row.items() if not name.startswith("_")}
-
-
-def _local_day(world: World, entry: int, utc: int) -> int:
-    zone = world.cohort.zone[entry : entry + 1]
-    day = utc // DAY_SECONDS
-    midnights = [int(world.clock.utc(np.array([(day + step) * DAY_SECONDS]), zone)[0]) for step in (0, 1)]
-    return day - (utc < midnights[0]) + (utc >= midnights[1])
-
-
-def _commitments(world: World, sessions: list[Row]) -> list[Row]:
-    """Commitments end sessions; the next session of the pair reviews them."""
-    rng = stream(world.settings, "commitments")
-    by_entry: dict[int, list[Row]] = defaultdict(list)
-    for row in sessions:
-        if row["outcome"] == "held" and not row["_is_sparse"]:
-            by_entry[int(str(row["_entry"]))].append(row)
-    last_day = world.settings.snapshot_day - 2
-    rows: list[Row] = []
-    for held in by_entry.values():
-        for place, row in enumerate(held):
-            made = int(str(row["_local_day"]))
-            if rng.random() >= 0.6 or made > last_day:
-                continue
-            reviewed = int(str(held[place + 1]["_local_day"])) if place + 1 < len(held) else None
-            is_reviewed = reviewed is not None and reviewed <= last_day
-            status = ("kept", "partly", "dropped")[rng.choice(3, p=[0.6, 0.25, 0.15])]
-            rows.append(
-                {
-                    "commitment_id": world.settings.tag("commitment", len(rows)),
-                    "session_id": row["session_id"],
-                    "made_on": iso_date(made),
-                    "due_on": iso_date(made + int(rng.integers(7, 15))),
-                    "reviewed_on": iso_date(reviewed) if reviewed is not None and is_reviewed else None,
-                    "status": status if is_reviewed else "open",
-                }
-            )
-    return rows
 
 
 def _mentored_only(world: World) -> tuple[list[Row], list[Row]]:

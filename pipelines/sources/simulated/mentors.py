@@ -21,8 +21,8 @@ class MentorTraits:
     """Traits by mentor.
 
     `skill` multiplies the effect of contact (mean 1, more where trained), `habit` adds to its logit; `answer_hours` is
-    the mean time to answer a message. Sparse mentors leave fields empty and log no commitments; group mentors see
-    their learners of a zone together.
+    the mean time to answer a message, which silent mentors never do: they write when they like. Sparse mentors leave
+    fields empty and log no commitments; group mentors see their learners of a zone together.
     """
 
     skill: Floats
@@ -31,6 +31,7 @@ class MentorTraits:
     is_trained: Flags
     is_sparse: Flags
     is_group: Flags
+    is_silent: Flags
 
 
 def mentor_traits(settings: SimulationSettings) -> MentorTraits:
@@ -45,11 +46,16 @@ def mentor_traits(settings: SimulationSettings) -> MentorTraits:
     is_group[3 % count] = True
     is_sparse = rng.random(count) < 0.3
     is_sparse[5 % count] = True
+    habit = rng.normal(0, 0.3, count)
+    answer_hours = np.where(is_slow, 44.0, 6.0) * np.exp(rng.normal(0, 0.3, count))
+    is_silent = rng.random(count) < 0.1
+    is_silent[2 % count] = True
     return MentorTraits(
         skill=np.clip(skill, 0, 2),
-        habit=rng.normal(0, 0.3, count),
-        answer_hours=np.where(is_slow, 44.0, 6.0) * np.exp(rng.normal(0, 0.3, count)),
+        habit=habit,
+        answer_hours=answer_hours,
         is_trained=is_trained,
         is_sparse=is_sparse,
         is_group=is_group,
+        is_silent=is_silent,
     )

@@ -35,7 +35,7 @@ def draw_messages(world: World, matched: Ints, is_message: Flags, contact_utc: I
     last = np.minimum(world.ends.utc, world.settings.snapshot_second)
     starts = _learner_starts(world, rng, matched, last)
     log = _Log(rng)
-    answer_hours = mentor_traits(world.settings).answer_hours
+    traits = mentor_traits(world.settings)
     is_matched = np.zeros((cohort.size, 1), dtype=bool)
     is_matched[matched] = True
     for entry, week in np.argwhere(is_matched & ((starts >= 0) | is_message)).tolist():
@@ -46,16 +46,17 @@ def draw_messages(world: World, matched: Ints, is_message: Flags, contact_utc: I
         if not is_message[entry, week]:
             continue
         at = int(contact_utc[entry, week])
-        is_answer = started is not None and starts[entry, week] < at
+        is_silent = bool(traits.is_silent[cohort.mentor[entry]])
+        is_answer = started is not None and starts[entry, week] < at and not is_silent
         sent = log.add(entry, at, "mentor", channel, started if is_answer else None)
         answered = at + int(rng.exponential(10 * _HOUR)) + 300
         if rng.random() < 0.55 and answered < last[entry]:
             sent = log.add(entry, answered, "learner", channel, sent)
             # A mentor's answer stays inside the local week, whatever the zone, since contact is by the week: those
             # who take long often do not answer at all.
-            again = answered + int(rng.exponential(answer_hours[cohort.mentor[entry]] * _HOUR)) + 300
+            again = answered + int(rng.exponential(traits.answer_hours[cohort.mentor[entry]] * _HOUR)) + 300
             week_ends = (int(cohort.start_day[entry]) + 7 * (week + 1)) * DAY_SECONDS
-            if rng.random() < 0.6 and again < min(int(last[entry]), week_ends - 6 * _HOUR):
+            if rng.random() < 0.6 and again < min(int(last[entry]), week_ends - 6 * _HOUR) and not is_silent:
                 log.add(entry, again, "mentor", channel, sent)
     return _rows(world, rng, log)
 

@@ -19,6 +19,9 @@ from pipelines.sources.simulated.world import World
 _GOAL_KINDS = ("project", "skill", "role", "network")
 _UPDATE_EVERY_DAYS = 21
 _AFTER_DAYS = 45
+_NO_TIMELINE_SHARE = 0.12
+_BY_BOTH, _BY_EXPORT, _BY_STATUS = range(3)
+_REBASELINED_SHARES = (0.5, 0.25, 0.25)
 # What each survey asks about each kind of subject: construct and outcome level.
 _GROWTH = (("confidence", 2), ("knowledge", 2), ("goal_attainment", 2))
 _MENTORS_GAIN = (("listening", 2), ("leadership", 2))
@@ -44,11 +47,12 @@ def draw_outcomes(world: World) -> tuple[Tables, Tables]:
 
 
 def _goals(world: World, matched: Ints, last_day: Ints) -> tuple[list[Row], list[Row], list[Row]]:
-    """Goals agreed soon after the match; one in twenty updates sets a new baseline, the first of all included.
+    """Goals agreed soon after the match, some without a due date; one in twenty updates of the others sets a new baseline.
 
-    A new baseline is a later due date, often a lower target, told the evening of that day.
+    A new baseline is a later due date, often a lower target, told the evening of that day. It is told by a later export,
+    by the update's status, or by both, the first of all by both.
     """
-    rng = stream(world.settings, "goals")
+    rng, timelines = stream(world.settings, "goals"), stream(world.settings, "timelines of goals")
     goals: list[Row] = []
     updates: list[Row] = []
     later: list[Row] = []
@@ -62,12 +66,13 @@ def _goals(world: World, matched: Ints, last_day: Ints) -> tuple[list[Row], list
             goal_id = world.settings.tag("goal", len(goals))
             is_valued, reached = rng.random() < 0.5, 0.0
             baseline, target = float(rng.integers(1, 3)), float(rng.integers(4, 6))
+            due = end if timelines.random() >= _NO_TIMELINE_SHARE else None
             goals.append(
                 {
                     "goal_id": goal_id,
                     "match_id": match_id(world.settings, entry),
                     "agreed_on": iso_date(agreed),
-                    "due_on": iso_date(end),
+                    "due_on": iso_date(due) if due is not None else None,
                     "kind": _GOAL_KINDS[rng.integers(0, 4)],
                     "baseline_value": baseline,
                     "target_value": target,
@@ -77,12 +82,14 @@ def _goals(world: World, matched: Ints, last_day: Ints) -> tuple[list[Row], list
             for day in range(agreed + _UPDATE_EVERY_DAYS, int(last_day[entry]) + 1, _UPDATE_EVERY_DAYS):
                 reached = round(min(1.0, reached + max(0.0, float(rng.normal(pace, 0.08)))), 3)
                 status = "attained" if reached >= 1 else "open"
-                if rng.random() < 0.05 or not updates:
-                    reached, status = round(0.6 * reached, 3), "rebaselined"
-                    lower: Row = {"target_value": max(baseline + 1, target - int(rng.integers(0, 2)))}
-                    due: Row = {"due_on": iso_date(max(end, day) + 28)}
-                    told: Row = {"recorded_at": iso_instant(day * DAY_SECONDS + 18 * 3600)}
-                    later.append(goals[-1] | due | lower | told)
+                if (rng.random() < 0.05 or not later) and due is not None:
+                    way = int(timelines.choice(3, p=_REBASELINED_SHARES)) if later else _BY_BOTH
+                    reached, status = round(0.6 * reached, 3), "open" if way == _BY_EXPORT else "rebaselined"
+                    lower = max(baseline + 1, target - int(rng.integers(0, 2)))
+                    if way != _BY_STATUS:
+                        due = max(due, day) + 28
+                        told = {"recorded_at": iso_instant(day * DAY_SECONDS + 18 * 3600)}
+                        later.append(goals[-1] | told | {"due_on": iso_date(due), "target_value": lower})
                 stands = {"value": round(baseline + reached * (target - baseline), 3)}
                 updates.append(
                     {

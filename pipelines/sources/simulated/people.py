@@ -27,6 +27,7 @@ _FIRST = ("Al", "Be", "Da", "El", "Fi", "Jo", "Ka", "Li", "Ma", "No", "Ri", "Sa"
 _SECOND = ("la", "mi", "na", "ra", "ri", "sa", "ta", "vo")
 _LAST = ("bren", "carv", "dorn", "feld", "gren", "holt", "kest", "lund", "marn", "pell", "rost", "sten", "tolv", "wick")
 _LAST_END = ("el", "er", "is", "ov", "as", "en")
+_LATE_TRAINED_SHARE = 0.15
 _MENTOR_NUMBERS = 8_000_000
 _STAFF_NUMBERS = 9_000_000
 GUEST_LMS = "https://academy.example.net"
@@ -68,7 +69,7 @@ class People:
     actors: list[dict[str, object]]
     participants: int
     mentored_only: int
-    declined: int
+    not_taken: int
 
     def actor(self, person: Ints, which: Ints | int = 0) -> Ints:
         """Index into `actors` of a person's first, second or third identity."""
@@ -95,15 +96,15 @@ def mentored_only_count(settings: SimulationSettings) -> int:
     return max(2, settings.learners // 150)
 
 
-def declined_count(settings: SimulationSettings) -> int:
-    """Number of learners who registered and were not taken."""
-    return max(3, settings.learners // 12)
+def not_taken_count(settings: SimulationSettings) -> int:
+    """Number of learners who were invited and never registered, or registered and were not taken."""
+    return max(6, settings.learners // 6)
 
 
 def draw_people(settings: SimulationSettings, cohort: Cohort, left_day: Ints) -> tuple[People, Tables]:
     """Name everybody; `left_day` is each person's last day in the organisation as known at the snapshot, or -1."""
     rng = stream(settings, "people")
-    persons = cohort.persons + mentored_only_count(settings) + declined_count(settings)
+    persons = cohort.persons + mentored_only_count(settings) + not_taken_count(settings)
     style = rng.choice(len(_STYLES), persons, p=list(_STYLE_SHARES.values()))
     has_name = rng.random(persons) < 0.4
     learner_keys, actors, identities, learners = [], [], [], []
@@ -156,8 +157,9 @@ def draw_people(settings: SimulationSettings, cohort: Cohort, left_day: Ints) ->
         actors,
         cohort.persons,
         mentored_only_count(settings),
-        declined_count(settings),
+        not_taken_count(settings),
     )
+    learners += _mentors_as_learners(settings, mentors)
     return people, {"learner": learners, "learner_identity": identities, "mentor": mentors}
 
 
@@ -202,10 +204,10 @@ def _staff_actor(rng: np.random.Generator, number: int) -> dict[str, object]:
 
 
 def _mentors(settings: SimulationSettings) -> tuple[list[str], Ints, list[Row]]:
-    """Draw the mentors; some manage, one is external, some are untrained, none has much time."""
+    """Draw the mentors; some manage, one is external, some are untrained or were trained late, none has much time."""
     rng = stream(settings, "mentors")
     count = mentor_count(settings)
-    traits = mentor_traits(settings)
+    trained_days = _trained_days(settings)
     minutes = rng.choice([60, 75, 90], count).astype(np.int64)
     keys: list[str] = []
     rows: list[Row] = []
@@ -216,7 +218,6 @@ def _mentors(settings: SimulationSettings) -> tuple[list[str], Ints, list[Row]]:
         display, address = _name(rng, _MENTOR_NUMBERS + number)
         is_external = mentor == 1
         kind = "manager" if manager is not None else ("expert", "independent", "peer", "alumnus")[mentor % 4]
-        trained_day = int(settings.start_days[0]) - int(rng.integers(20, 200))
         keys.append(key)
         rows.append(
             {
@@ -228,9 +229,36 @@ def _mentors(settings: SimulationSettings) -> tuple[list[str], Ints, list[Row]]:
                 # One mentor's capacity is not known: the default of the settings applies.
                 "capacity_minutes_per_week": None if mentor == 2 else int(minutes[mentor]),
                 "max_learners": int(rng.integers(15, 31)),
-                "trained_on": iso_date(trained_day) if traits.is_trained[mentor] else None,
+                "trained_on": iso_date(day) if (day := trained_days[mentor]) is not None else None,
                 "skills": ";".join(rng.choice(["coaching", "data", "leadership", "safety", "sales"], 2, replace=False)),
                 "timezone": ZONES[int(rng.choice(len(ZONES), p=[0.4, 0.2, 0.3, 0.1]))],
             }
         )
     return keys, minutes, rows
+
+
+def _trained_days(settings: SimulationSettings) -> list[int | None]:
+    """When each mentor was trained: before the first run, or only in the second, or not at all."""
+    rng = stream(settings, "training of mentors")
+    is_trained = mentor_traits(settings).is_trained
+    count = len(is_trained)
+    early = int(settings.start_days[0]) - rng.integers(20, 200, count)
+    late = int(settings.start_days[1]) + rng.integers(0, 7 * settings.weeks, count)
+    is_late = rng.random(count) < _LATE_TRAINED_SHARE
+    is_late[np.flatnonzero(is_trained)[:1]] = True
+    days = np.where(is_late, late, early).tolist()
+    return [day if trained else None for day, trained in zip(days, is_trained.tolist(), strict=True)]
+
+
+def _mentors_as_learners(settings: SimulationSettings, mentors: list[Row]) -> list[Row]:
+    """Rows of `learner` for the mentors of whom the organisation's own list knows: managers and half of the others."""
+    rng = stream(settings, "mentors as learners")
+    unit, is_listed = rng.integers(0, len(UNITS), len(mentors)), rng.random(len(mentors)) < 0.5
+    rows: list[Row] = []
+    for number, mentor in enumerate(mentors):
+        manager = manager_of_mentor(number)
+        if not mentor["is_external"] and (manager is not None or is_listed[number]):
+            own = {name: mentor[name] for name in ("display_name", "contact_address", "timezone")}
+            place = int(unit[number]) if manager is None else manager
+            rows.append({"learner_key": mentor["mentor_key"], **own, "org_unit": UNITS[place % len(UNITS)]})
+    return rows

@@ -14,12 +14,15 @@ import orjson
 from pipelines.sources.simulated.activity import draw_events
 from pipelines.sources.simulated.catalogue import Catalogue
 from pipelines.sources.simulated.clock import LocalClock, iso_instant
+from pipelines.sources.simulated.courses import course_runs
 from pipelines.sources.simulated.faults import Place, plant_in_tables
 from pipelines.sources.simulated.hazard import CONTACT_WORKS_WEEKS
 from pipelines.sources.simulated.mentoring import draw_mentoring
+from pipelines.sources.simulated.mentoring_truth import MentoringTruth
 from pipelines.sources.simulated.money import Headcount, cost_totals, draw_money
 from pipelines.sources.simulated.outcomes import draw_outcomes
-from pipelines.sources.simulated.settings import RUNNING, Row, SimulationSettings, SimulationSummary, Tables
+from pipelines.sources.simulated.settings import RUNNING, SimulationSettings, SimulationSummary, Tables
+from pipelines.sources.simulated.statement_truth import StatementTruth
 from pipelines.sources.simulated.statements import write_statements
 from pipelines.sources.simulated.truth import OUTCOME_WEEKS, Contrasts, HazardTable
 from pipelines.sources.simulated.world import World, play_world
@@ -67,9 +70,9 @@ def simulate(
                 writer.write(later, later=True)
                 say(f"{where}writing the statements")
                 catalogue = Catalogue(block, world.runs)
-                written = write_statements(world, draw_events(world, catalogue), catalogue, folder / "inbox" / "xapi")
+                events = draw_events(world, catalogue)
+                written = write_statements(world, events, catalogue, folder / "inbox" / "xapi", truth.of_statements)
                 truth.statements += written.counts
-                truth.minutes += written.minutes
                 truth.faults += written.faults
                 hazards.write(world.cohort, world.trajectory, world.enrolments.ids)
             money = draw_money(settings, truth.heads)
@@ -101,14 +104,15 @@ class _Truth:
     def __init__(self, settings: SimulationSettings) -> None:
         self._settings = settings
         self.statements: Counter[str] = Counter()
-        self.minutes: Counter[tuple[str, str]] = Counter()
+        self.of_statements = StatementTruth()
+        self._tickets: Counter[str] = Counter()
         self.faults: Counter[Place] = Counter()
         self.counts: Counter[str] = Counter()
         self.heads = Headcount()
         self._restated: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
-        self._mentoring: Counter[tuple[str, str]] = Counter()
+        self._mentoring = MentoringTruth()
         self._work: Counter[str] = Counter()
         self._contrasts = Contrasts()
         self._costs: dict[str, dict[str, int]] = {}
@@ -124,31 +128,12 @@ class _Truth:
         for row in tables["enrolment"]:
             self._statuses[str(row["status"])] += 1
             self._ended[str(row["status"])] += row.get("course_id") in past
-        self._count_sessions(tables, later)
-        for row in tables["work_activity"]:
-            self._work[str(row["programme_id"])] += int(str(row["minutes"]))
-
-    def _count_sessions(self, tables: Tables, later: Tables) -> None:
-        """Count sessions as they stand at the end; a group's minutes count for each learner, and once for its mentor."""
-        programme_of = {row["match_id"]: str(row["programme_id"]) for row in tables["mentoring_match"]}
-        by_pair = {(row["mentor_key"], row["learner_key"]): row["match_id"] for row in tables["mentoring_match"]}
-        stands = {row["session_id"]: row for row in later["mentoring_session"]}
-        groups: set[object] = set()
-        for first in tables["mentoring_session"]:
-            row: Row = stands.get(first["session_id"], first) if first["session_id"] else first
-            match = row.get("match_id") or by_pair[row["mentor_key"], row["learner_key"]]
-            programme, outcome = programme_of[match], str(row["outcome"])
-            self._mentoring[programme, f"sessions_{outcome}"] += 1
-            if outcome != "held":
-                continue
-            minutes, group = int(str(row.get("duration_minutes") or 0)), row.get("group_id")
-            self._mentoring[programme, "learner_minutes"] += minutes
-            self._mentoring[programme, "sessions_without_minutes"] += not minutes
-            self._mentoring[programme, "meetings_held"] += group is None or group not in groups
-            if group is not None:
-                groups.add(group)
+        self._mentoring.add(world, tables, later)
         for row in tables["mentoring_message"]:
             self.counts[f"messages_by_{row['sender']}"] += 1
+        self._tickets.update(str(row["kind"]) for row in tables["support_ticket"])
+        for row in tables["work_activity"]:
+            self._work[str(row["programme_id"])] += int(str(row["minutes"]))
 
     def add_money(self, money: Tables) -> None:
         """Count costs and benefits."""
@@ -168,8 +153,10 @@ class _Truth:
             "contact_works_weeks": CONTACT_WORKS_WEEKS,
             "outcome_weeks": OUTCOME_WEEKS,
             "effects": self._contrasts.told(),
-            "activity_minutes": _nested(self.minutes, 3),
-            "mentoring": _nested(self._mentoring, 0),
+            "activity_minutes": _nested(self.of_statements.minutes),
+            "community": self.of_statements.community(),
+            "course_issues": self.of_statements.course_issues(course_runs(self._settings), self._tickets),
+            "mentoring": self._mentoring.told(),
             "work_minutes": dict(self._work),
             "costs": self._costs,
             "faults": [
@@ -180,8 +167,8 @@ class _Truth:
         }
 
 
-def _nested(totals: Counter[tuple[str, str]], digits: int) -> dict[str, dict[str, float]]:
+def _nested(totals: Counter[tuple[str, str]]) -> dict[str, dict[str, float]]:
     result: dict[str, dict[str, float]] = {}
     for (outer, inner), total in totals.items():
-        result.setdefault(outer, {})[inner] = round(total, digits) if digits else total
+        result.setdefault(outer, {})[inner] = round(total, 3)
     return result

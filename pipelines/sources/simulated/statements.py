@@ -1,7 +1,8 @@
 """Statements as they are delivered: in gzipped lines, late, twice, voided, and some of them broken.
 
-Belongs here: late storing, voids, repeated lines, their order in files, minutes as a reader must find them. Does not
-belong here: what happened (`activity`), what a line looks like (`lines`), what is wrong with broken ones (`faults`).
+Belongs here: late storing, voids, repeated lines, their order in files. Does not belong here: what happened
+(`activity`), what a line looks like (`lines`), what is wrong with broken ones (`faults`), what a reader must find
+(`statement_truth`).
 But for planted faults every statement is valid; nothing happened or was stored at or after the snapshot.
 """
 
@@ -16,11 +17,10 @@ import polars as pl
 
 from pipelines.sources.simulated.activity import NOTHING, VERB_NAMES, Events
 from pipelines.sources.simulated.catalogue import Catalogue
-from pipelines.sources.simulated.courses import PROGRAMMES
 from pipelines.sources.simulated.faults import plant_in_statements
 from pipelines.sources.simulated.lines import Renderer, as_bytes, instant_texts, uuid_texts, voiding_line
-from pipelines.sources.simulated.people import ACTORS_PER_PERSON
 from pipelines.sources.simulated.settings import Bytes, Ints, stream, uuid_bytes, uuids
+from pipelines.sources.simulated.statement_truth import StatementTruth
 from pipelines.sources.simulated.world import World
 from pipelines.sources.simulated.write import GzipWriter
 
@@ -31,9 +31,6 @@ _MILLISECONDS = 1000
 _HOUR = 3600 * _MILLISECONDS
 _DAY = 24 * _HOUR
 _LINES_AT_ONCE = 100_000
-# A pause longer than this ends a session; the last statement of a session stands for no time.
-_SESSION_GAP_SECONDS = 30 * 60
-UNATTRIBUTED = "unattributed"
 
 # A statement to be delivered that is no event: when, in milliseconds, and its line.
 Special = tuple[int, str]
@@ -45,17 +42,17 @@ class Written:
 
     `counts`: `distinct` valid statements (voiding ones among them), `voiding`, `voided` and of these `voided_early`
     (before they came), `repeated` lines, `late` ones (stored a day or more after they happened), `counted` (neither
-    voiding nor voided). `minutes` by programme and strand, and for those of no stated enrolment under
-    `UNATTRIBUTED`. `faults` by where they are to be found, table, reason.
+    voiding nor voided). `faults` by where they are to be found, table, reason.
     """
 
     counts: Counter[str]
-    minutes: Counter[tuple[str, str]]
     faults: Counter[tuple[str, str, str]]
 
 
-def write_statements(world: World, events: Events, catalogue: Catalogue, folder: Path) -> Written:
-    """Write a block's events into `folder`, a file a month, in the order of delivery."""
+def write_statements(
+    world: World, events: Events, catalogue: Catalogue, folder: Path, truth: StatementTruth
+) -> Written:
+    """Write a block's events into `folder`, a file a month, in the order of delivery; `truth` counts them in."""
     rng = stream(world.settings, "statements")
     snapshot = world.settings.snapshot_second * _MILLISECONDS
     # The first half of a second: whoever rounds to seconds and whoever cuts get the same.
@@ -74,7 +71,9 @@ def write_statements(world: World, events: Events, catalogue: Catalogue, folder:
     if not len(repeated):
         repeated = np.arange(1)
     repeated_at = np.minimum(stored[repeated] + rng.integers(_HOUR, 20 * _DAY, len(repeated)), snapshot - 1)
-    planted = plant_in_statements(world, renderer, happened, stored)
+    # Strangers say nothing on threads, where they would stand between learners.
+    is_model = catalogue.thread[events.thing] == NOTHING
+    planted = plant_in_statements(world, renderer, happened, stored, is_model)
     specials += planted.lines
 
     # A number below `size` is an event, from there on a special line.
@@ -90,10 +89,10 @@ def write_statements(world: World, events: Events, catalogue: Catalogue, folder:
             for start in range(0, len(chosen), _LINES_AT_ONCE):
                 file.write(_lines(renderer, texts, chosen[start : start + _LINES_AT_ONCE], happened, stored))
 
-    is_counted = events.verb != VERB_NAMES.index("scored")
-    is_counted[voided] = False
-    strands = [thing.strand for thing in catalogue.things]
-    minutes = _minutes(world, events.keep(is_counted), strands, happened[is_counted], ids[is_counted])
+    is_standing = np.ones(size, dtype=bool)
+    is_standing[voided] = False
+    standing, is_mark = events.keep(is_standing), events.verb[is_standing] == VERB_NAMES.index("scored")
+    truth.add(world, catalogue, standing, happened[is_standing], ids[is_standing], is_mark)
     counts = Counter(
         distinct=size + voiding + planted.valid_count,
         voiding=voiding + planted.voiding_count,
@@ -103,7 +102,7 @@ def write_statements(world: World, events: Events, catalogue: Catalogue, folder:
         late=int((stored - happened >= _DAY).sum()),
         counted=size - len(voided) + planted.valid_count - planted.voiding_count,
     )
-    return Written(counts, minutes, planted.faults)
+    return Written(counts, planted.faults)
 
 
 def _lag(rng: np.random.Generator, size: int) -> Ints:
@@ -152,38 +151,3 @@ def _lines(renderer: Renderer, specials: pl.Series, chosen: Ints, happened: Ints
     places[is_event] = np.arange(len(events))
     places[~is_event] = len(events) + chosen[~is_event] - len(happened)
     return as_bytes(pl.concat([lines, specials]).gather(places))
-
-
-def _minutes(world: World, events: Events, strands: list[str], happened: Ints, ids: Bytes) -> Counter[tuple[str, str]]:
-    """Minutes by programme and strand: a result's own duration, else the gap to the person's next statement.
-
-    Marks are not the learner's own doing and do not count. Of two statements in one second the smaller id goes first.
-    """
-    first_staff = world.people.first_staff_actor
-    person = np.where(events.actor < first_staff, events.actor // ACTORS_PER_PERSON, events.actor)
-    second = happened // _MILLISECONDS
-    high, low = np.ascontiguousarray(ids).view(">u8").T
-    order = np.lexsort((low, high, second, person))
-    is_same = person[order[1:]] == person[order[:-1]]
-    gap = np.zeros(len(events), dtype=np.int64)
-    gap[order[:-1]] = np.where(is_same, np.diff(second[order]), 0)
-    gap[gap > _SESSION_GAP_SECONDS] = 0
-    seconds = np.where(events.duration == NOTHING, gap, events.duration)
-    names, strand = np.unique(np.array(strands), return_inverse=True)
-    programmes = [*(item.programme_id for item in PROGRAMMES), UNATTRIBUTED]
-    place = _programmes(world, events.enrolment) * len(names) + strand[events.thing]
-    sums = np.bincount(place, weights=seconds, minlength=len(programmes) * len(names)) / 60
-    return Counter(
-        {
-            (programme, str(name)): float(total)
-            for programme, row in zip(programmes, sums.reshape(-1, len(names)), strict=True)
-            for name, total in zip(names, row, strict=True)
-        }
-    )
-
-
-def _programmes(world: World, enrolment: Ints) -> Ints:
-    """Index of each event's programme, the last for those of no stated enrolment."""
-    cohort = world.cohort
-    of_enrolment = np.concatenate([cohort.programme, cohort.programme[world.enrolments.extra], [len(PROGRAMMES)]])
-    return of_enrolment[np.where(enrolment == NOTHING, len(of_enrolment) - 1, enrolment)]

@@ -217,7 +217,7 @@ def test_some_mentors_take_days_to_answer(life: Life) -> None:
     ]
 
     assert np.median(hours) < 24
-    assert np.quantile(hours, 0.9) > 48
+    assert np.quantile(hours, 0.95) > 48
 
 
 def test_a_later_export_states_rows_again_and_is_told_later(life: Life) -> None:
@@ -231,14 +231,17 @@ def test_a_later_export_states_rows_again_and_is_told_later(life: Life) -> None:
             assert row[moved] != before[moved] or not row[moved]
 
 
-def test_goals_are_restated_where_an_update_says_so(life: Life) -> None:
+def test_goals_are_set_anew_by_an_update_by_a_later_export_or_by_both(life: Life) -> None:
     updated = {
         (row["goal_id"], row["recorded_on"]) for row in life.first["goal_update"] if row["status"] == "rebaselined"
     }
+    restated = {(row["goal_id"], row["recorded_at"][:10]) for row in life.later["goal"]}
 
-    assert {(row["goal_id"], row["recorded_at"][:10]) for row in life.later["goal"]} == updated
-    first = {row["goal_id"]: row["due_on"] for row in life.first["goal"]}
-    assert all(row["due_on"] > first[row["goal_id"]] for row in life.later["goal"])
+    assert min(len(updated & restated), len(updated - restated), len(restated - updated)) > 5
+    due = {row["goal_id"]: row["due_on"] for row in life.first["goal"]}
+    for row in sorted(life.later["goal"], key=lambda row: row["recorded_at"]):
+        assert row["due_on"] > due[row["goal_id"]] > ""
+        due[row["goal_id"]] = row["due_on"]
 
 
 def test_every_kind_of_every_side_table_is_there(life: Life) -> None:
