@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     never_started_days: int = Field(7, ge=1, description="Days after opening by which a first activity is due")
     mentor_silent_days: int = Field(14, ge=1, description="Days without contact, at least, before a mentor is silent")
     first_meeting_days: int = Field(10, ge=1, description="Days after the match by which a first meeting is due")
+    stuck_days: int = Field(
+        21, ge=1, description="Available days without meeting, goal or commitment: a match is stuck"
+    )
     capacity_minutes: int = Field(60, ge=0, description="A mentor's minutes a week where none are stated")
     midweek_share: float = Field(0.40, ge=0, le=1, description="Share of the minutes kept for Tuesday to Friday")
     coordinator_share: float = Field(0.10, ge=0, le=1, description="Active participations a coordinator takes a week")

@@ -45,8 +45,10 @@ FIELDS = (
     flag("is_capacity_assumed", "Whether the capacity is the default for want of a stated one"),
     count("learners_count", "Learners", "learners"),
     count("alerts_count", "Alerts", "alerts"),
-    number("response_hours_median", "Median time to answer a learner's message", "hours", 0),
-    number("learner_rating_mean", "Mean of learners' ratings; null under 5 ratings", "1..5", 1, 5),
+    number(
+        "response_hours_median", "Median time to the mentor's answer to a learner's message, over 28 days", "hours", 0
+    ),
+    number("learner_rating_mean", "Mean of learners' ratings of 84 days; null under 5 ratings", "1..5", 1, 5),
     text("verdict", "What the mentor said of the alert", "useful", "not_applicable", "wrong"),
     text("feedback_state", "State the feedback sets", "reviewed", "acted", "dismissed"),
     instant("at", "When the feedback was given"),

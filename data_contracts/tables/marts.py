@@ -8,7 +8,7 @@ from __future__ import annotations
 from data_contracts.schema import Level, Table
 from data_contracts.tables import table
 
-MARTS_CONTRACT_VERSION = "1.0"
+MARTS_CONTRACT_VERSION = "1.1"
 
 
 def _mart(name: str, description: str, grain: str, key: str, spec: str, level: Level = "aggregate") -> Table:
@@ -103,9 +103,12 @@ MARTS: dict[str, Table] = {
             "match and week",
             "match_id week_starts_on",
             "match_id programme_id mentor_id learner_id week_starts_on sessions_held_count agreed_sessions_count* "
-            "sessions_missed_count messages_by_mentor_count messages_by_learner_count cadence_kept_share* "
-            "silence_days commitments_made_count commitments_kept_count is_unset is_purpose_fit* "
-            "is_mentor_trained",
+            "sessions_missed_count messages_by_mentor_count messages_by_learner_count cadence_promised_count* "
+            "cadence_kept_share* is_cadence_broken silence_days silence_available_days is_mentor_silent first_met_on* "
+            "is_first_meeting_overdue is_stuck response_hours_median* unanswered_messages_count "
+            "started_by_learner_share* rating_divergence_points* commitments_made_count commitments_kept_count "
+            "commitments_reviewed_at_next_share* has_goal has_timeline has_cadence is_unset goal_attained_share* "
+            "goal_expected_share* is_purpose_fit* is_mentor_trained is_across_org_units* is_formal_before_practice*",
             "learner",
         ),
         _mart(
@@ -113,8 +116,10 @@ MARTS: dict[str, Table] = {
             "What each mentor has minutes for, and is asked to do",
             "mentor and week",
             "mentor_id week_starts_on",
-            "mentor_id week_starts_on available_minutes planned_minutes used_minutes is_capacity_assumed "
-            "learners_count alerts_count response_hours_median* learner_rating_mean*",
+            "mentor_id week_starts_on available_minutes planned_minutes used_minutes load_ratio* is_capacity_assumed "
+            "meetings_held_count learners_count programmes_count max_learners* is_over_max_learners* "
+            "org_units_reached_count alerts_count response_hours_median* unanswered_messages_count learner_rating_mean* "
+            "is_mentor_trained",
             "mentor",
         ),
         _mart(
@@ -122,24 +127,34 @@ MARTS: dict[str, Table] = {
             "How far each goal is, against its agreed timeline",
             "goal",
             "goal_id",
-            "goal_id match_id programme_id learner_id kind:goal_kind agreed_on due_on* attained_share* "
-            "expected_attained_share* rebaselined_count status:goal_status*",
+            "goal_id match_id programme_id mentor_id learner_id kind:goal_kind agreed_on first_due_on* due_on* weight* "
+            "last_measured_on* attained_share* expected_attained_share* timeline_gap_points* is_behind* "
+            "rebaselined_count status:goal_status*",
             "learner",
+        ),
+        _mart(
+            "programme_demand",
+            "How many were invited to each programme, registered and were matched",
+            "programme that anybody was invited to or registered for",
+            "programme_id",
+            "programme_id selection* invited_count registered_count demand_ratio* invited_registered_share* matched_count "
+            "match_rate* waiting_count declined_count days_to_match_median*",
         ),
         _mart(
             "community_weekly",
             "Life of the community, in and after courses",
             "programme and week",
             "programme_id week_starts_on",
-            "programme_id week_starts_on interactions_count cross_class_interactions_count participants_count "
-            "active_after_course_count",
+            "programme_id week_starts_on interactions_count exchanges_count cross_class_exchanges_count "
+            "participants_count org_units_count ended_learners_count active_after_course_count "
+            "active_after_course_share* interactions_after_course_count",
         ),
         _mart(
             "course_issues",
             "Weak content, evaluation and design: for the course's owner, never a mentor",
             "course, cause and week",
             "course_id cause week_starts_on",
-            "course_id cause week_starts_on issues_count learners_count",
+            "course_id cause week_starts_on issues_count learners_count evidence",
         ),
         _mart(
             "learning_mix",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from inspect import cleandoc
 from typing import Any
 
 import dagster as dg
@@ -40,17 +41,28 @@ _DEPS: Mapping[str, tuple[str, ...]] = {
     "learner_risk": ("risk_score",),
     "unserved_risk": ("alert_unserved",),
     "engagement_weekly": ("core_enrolment_day", "core_submission", "core_enrolment"),
-    "mentoring_health": ("core_mentoring_event", "core_participation"),
-    "mentor_load": ("alert_current",),
-    "goal_progress": ("core_participation",),
+    "mentoring_health": ("core_goal", "core_away_day", "core_enrolment"),
+    "mentor_load": ("core_mentor_week", "alert_current"),
+    "goal_progress": ("core_goal",),
+    "programme_demand": ("core_registration",),
     "community_weekly": ("core_enrolment_day", "core_enrolment"),
-    "course_issues": ("core_enrolment", "raw_survey_response"),
+    "course_issues": ("core_submission", "core_enrolment"),
     "learning_mix": ("core_enrolment_day", "core_submission", "core_mentoring_event", "core_participation"),
     "mentoring_effect": ("core_participation", "core_mentoring_event"),
     "programme_roi": ("learning_mix", "mentoring_effect"),
     "model_quality": ("risk_quality",),
     "model_fairness": ("risk_quality",),
-    "data_quality": ("alert_unserved", "core_submission", "core_participation", "feat_enrolment_week", "risk_quality"),
+    "data_quality": (
+        "alert_unserved",
+        "core_submission",
+        "core_participation",
+        "core_goal",
+        "core_registration",
+        "core_away_day",
+        "core_mentor_week",
+        "feat_enrolment_week",
+        "risk_quality",
+    ),
 }
 
 
@@ -59,7 +71,9 @@ def _context(night: Night) -> MartContext:
         observed_at=night.observed_at,
         tonight_epoch_day=night.tonight_epoch_day,
         run_id=night.run_id,
-        assumed_capacity_minutes=night.settings.capacity_minutes,
+        first_meeting_days=night.settings.first_meeting_days,
+        mentor_silent_days=night.settings.mentor_silent_days,
+        stuck_days=night.settings.stuck_days,
     )
 
 
@@ -74,8 +88,13 @@ def _write_frame(night: Night, name: str, rows: pl.DataFrame) -> int:
     return written
 
 
+def _about(name: str) -> str:
+    """The mart's grain, and what its query says of it."""
+    return f"{MARTS[name].grain.capitalize()}. {cleandoc(MART_QUERIES[name].__doc__ or '')}"
+
+
 def _query_mart(name: str) -> dg.AssetsDefinition:
-    @table_asset(MARTS[name], group=GROUP, key=name, deps=_DEPS[name], about=f"{MARTS[name].grain.capitalize()}.")
+    @table_asset(MARTS[name], group=GROUP, key=name, deps=_DEPS[name], about=_about(name))
     def asset(night: Night) -> Outcome:
         return _write(night, name, MART_QUERIES[name](_context(night)))
 

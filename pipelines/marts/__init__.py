@@ -7,7 +7,7 @@ belong here: writing and publishing (`pipelines.publish`), and the marts that ar
 
 from __future__ import annotations
 
-from pipelines.marts import community, dimensions, engagement, mentoring, quality, risk
+from pipelines.marts import community, demand, dimensions, engagement, goals, issues, load, mentoring, quality, risk
 from pipelines.marts.as_of import MartContext, MartQuery
 
 MART_QUERIES: dict[str, MartQuery] = {
@@ -23,10 +23,11 @@ MART_QUERIES: dict[str, MartQuery] = {
         risk.unserved_risk,
         engagement.engagement_weekly,
         mentoring.mentoring_health,
-        mentoring.mentor_load,
-        mentoring.goal_progress,
+        load.mentor_load,
+        goals.goal_progress,
+        demand.programme_demand,
         community.community_weekly,
-        engagement.course_issues,
+        issues.course_issues,
         risk.model_quality,
         risk.model_fairness,
         quality.data_quality,

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from data_contracts.errors import PermanentError
 from data_contracts.tables.inputs import RAW_INPUTS
 from pipelines import warehouse
+from pipelines.core.local_time import epoch_day as local_day
 
 _RUN_ID = re.compile(r"[0-9A-Za-z_-]+")
 
@@ -24,7 +25,7 @@ class MartContext:
     """The moment and the run that the marts speak of.
 
     `observed_at` is an aware instant; `tonight_epoch_day` the local day that begins at it; `run_id` the run whose
-    checks are shown; `assumed_capacity_minutes` a mentor's minutes a week where none are stated.
+    checks are shown; the days are those of the settings of the same names.
 
     Raises:
         PermanentError: observed_at has no zone, or run_id is no identifier.
@@ -33,7 +34,9 @@ class MartContext:
     observed_at: datetime
     tonight_epoch_day: int
     run_id: str
-    assumed_capacity_minutes: int = 60
+    first_meeting_days: int = 10
+    mentor_silent_days: int = 14
+    stuck_days: int = 21
 
     def __post_init__(self) -> None:
         """Refuse what would be read wrongly in SQL."""
@@ -54,11 +57,6 @@ class MartContext:
         """The first local day that nothing is known of, as an SQL literal."""
         return f"{self.tonight_epoch_day:d}"
 
-    @property
-    def assumed_capacity(self) -> str:
-        """Minutes a week of a mentor who stated none, as an SQL literal."""
-        return f"{self.assumed_capacity_minutes:d}"
-
     def current(self, name: str) -> str:
         """Subquery: the latest version of each row of an input that was known before observed_at."""
         return warehouse.current(RAW_INPUTS[name], self.observed)
@@ -77,15 +75,25 @@ class MartContext:
         )
 
     def matches(self) -> str:
-        """Subquery: the matches made before observed_at, with `matched_epoch_day` and `ended_epoch_day` (null: none).
-
-        An end that lies at or after observed_at is a plan, so it is not shown.
-        """
+        """Subquery: the matches made before observed_at; `ended_epoch_day` is null where the end is not known yet."""
         return (
-            f"(SELECT *, {to_epoch_day('matched_on')} AS matched_epoch_day, "
-            f"CASE WHEN {to_epoch_day('ended_on')} < {self.tonight} THEN {to_epoch_day('ended_on')} END "
-            f"AS ended_epoch_day FROM {self.current('mentoring_match')} "
-            f"WHERE {to_epoch_day('matched_on')} < {self.tonight})"
+            f"(SELECT *, CASE WHEN match_ended_known_epoch_day < {self.tonight} THEN match_ended_epoch_day END "
+            "AS ended_epoch_day FROM core.mentoring_match "
+            f"WHERE matched_epoch_day < {self.tonight} AND known_epoch_day < {self.tonight})"
+        )
+
+    def messages(self, zone: str) -> str:
+        """Subquery: messages with `answered_day` by a zone of the match, and `response_hours`; null without an answer.
+
+        `zone` is `timezone` (the learner's) or `mentor_timezone`. An answer that was not known yet is none.
+        """
+        known = f"event.answered_known_epoch_day < {self.tonight}"
+        answered_day = local_day("event.answered_at", f"coalesce(match.{zone}, 'UTC')")
+        return (
+            f"(SELECT event.*, CASE WHEN {known} THEN {answered_day} END AS answered_day, CASE WHEN {known} "
+            "THEN date_diff('second', event.happened_at, event.answered_at) / 3600.0 END AS response_hours "
+            f"FROM {self.happened('mentoring_event')} AS event LEFT JOIN core.mentoring_match AS match USING (match_id) "
+            "WHERE starts_with(event.event_kind, 'message_by_'))"
         )
 
 
@@ -110,6 +118,11 @@ def monday(epoch_day: str) -> str:
 def weeks(first_epoch_day: str, last_epoch_day: str) -> str:
     """The Mondays of all ISO weeks from one day's to another's, one a row; none where either day is null."""
     return f"unnest(range({monday(first_epoch_day)}, {last_epoch_day} + 1, 7))"
+
+
+def weeks_seen(epoch_day: str, days: int) -> str:
+    """The Mondays of all ISO weeks whose trailing window of so many days may hold a day, one a row."""
+    return f"unnest(range({monday(epoch_day)}, {epoch_day} + {days}, 7))"
 
 
 def rounded(number: str) -> str:

@@ -1,11 +1,11 @@
-"""Marts of engagement: what each enrolment did, week by week, and which courses have issues.
+"""The mart of engagement: what each enrolment did, week by week.
 
-Belongs here: enrolments' weeks and reports about courses. Does not belong here: mentoring, community.
+Belongs here: enrolments' weeks. Does not belong here: mentoring, community, faults of courses.
 """
 
 from __future__ import annotations
 
-from pipelines.marts.as_of import MartContext, monday, rounded, to_date, to_epoch_day, weeks
+from pipelines.marts.as_of import MartContext, monday, rounded, to_date, weeks
 
 
 def engagement_weekly(context: MartContext) -> str:
@@ -48,29 +48,4 @@ def engagement_weekly(context: MartContext) -> str:
     LEFT JOIN variety USING (enrolment_id, week)
     LEFT JOIN submission USING (enrolment_id, week)
     ORDER BY enrolment_id, week_starts_on
-    """
-
-
-def course_issues(context: MartContext) -> str:
-    """Tickets about content and documentation, by the course that the learner was in on the local day of the ticket.
-
-    In several at once: the most recently started. A ticket of a learner in no course says nothing of a course.
-    """
-    opened = to_epoch_day("CAST(ticket.opened_at AT TIME ZONE 'UTC' AT TIME ZONE enrolment.timezone AS DATE)")
-    return f"""
-    WITH ticket AS (
-        SELECT ticket_id, learner_id, opened_at, kind FROM {context.current("support_ticket")}
-        WHERE kind IN ('content', 'documentation')
-    ),
-    placed AS (
-        SELECT ticket_id, ticket.learner_id, kind AS cause, course_id, {monday(opened)} AS week
-        FROM ticket JOIN {context.enrolments()} AS enrolment USING (learner_id)
-        WHERE course_id IS NOT NULL AND {opened} BETWEEN enrolled_epoch_day AND last_epoch_day
-        QUALIFY row_number() OVER (PARTITION BY ticket_id ORDER BY course_start_epoch_day DESC, enrolment_id) = 1
-    )
-    SELECT course_id, cause, {to_date("week")} AS week_starts_on, count(*) AS issues_count,
-        count(DISTINCT learner_id) AS learners_count
-    FROM placed
-    GROUP BY course_id, cause, week
-    ORDER BY course_id, cause, week_starts_on
     """

@@ -1,239 +1,245 @@
-"""Marts of mentoring: how each match goes, what mentors carry, how far goals are.
+"""The mart of matches: how each goes, week by week, against what the two agreed.
 
-Belongs here: matches, mentors and goals, week by week or as they stand. Does not belong here: what mentoring
-changed (an effect), or alerts themselves.
+Belongs here: cadence, silence, answers, commitments, agreement and fit of a match. Does not belong here: mentors' load
+(`load`), single goals (`goals`), what mentoring changed (an effect), alerts.
 """
 
 from __future__ import annotations
 
-from pipelines.marts.as_of import MartContext, monday, rounded, to_date, to_epoch_day, weeks
+from pipelines.marts.as_of import MartContext, monday, rounded, to_date, to_epoch_day, weeks, weeks_seen
+from pipelines.marts.goals import expected_share
 
-MIN_RATINGS = 5
+MESSAGES_DAYS = 28
+
+_INTERVALS = 4
+# Under half of what was promised the cadence is another one, not a week missed.
+_BROKEN_SHARE = 0.5
+# Weekends and a day's work lie within; a message older than this waits.
+_UNANSWERED_DAYS = 3
+_SILENT_INTERVALS = 1.5
+# Fewer meetings rated by both say more of a day than of the two.
+_MIN_RATED_BY_BOTH = 5
+# Whole intervals are counted in floats: 3 x 7 / 3 days are three intervals of a cadence of 3.
+_EPSILON = "1e-9"
+
+
+def unanswered(epoch_day: str) -> str:
+    """Whether a learner's message of that day was old and without an answer at the end of judged_epoch_day."""
+    return (
+        f"event_kind = 'message_by_learner' AND {epoch_day} <= judged_epoch_day - {_UNANSWERED_DAYS} "
+        "AND coalesce(answered_day > judged_epoch_day, true)"
+    )
+
+
+def _by_weight(share: str) -> str:
+    return rounded(f"sum({share} * weight) / nullif(sum(weight) FILTER ({share} IS NOT NULL), 0)")
 
 
 def mentoring_health(context: MartContext) -> str:
     """Each match's ISO weeks from the match to its end or yesterday.
 
-    A week is judged as at the end of its last day: its Sunday, the match's end or yesterday, whichever is first.
-    Silence counts from the last contact of either side, before any from the match. Unset means: no goal with a due
-    date agreed by then, or no cadence. A kept commitment counts in the week of its review (made, where none is given).
+    A week is judged as at the end of its last day: its Sunday, the match's end or yesterday, whichever is first; what
+    was told later, but before observed_at, counts. Trailing windows end there.
+
+    - Cadence: interval = 7 / agreed sessions a week, in days; promised = whole days of the last four intervals over, less the
+      learner's days away, x agreed / 7; kept = meetings held since / promised, at most 1. While fewer than four are over
+      the window begins with the match, and what was held in the interval still running counts. Null without a cadence
+      and before the first interval is over. Broken: four are over, and under half is kept.
+    - Silence: days since the last contact of either side, before any since the match. The mentor is silent from
+      max(the setting, 1.5 intervals) available days without a meeting or a message of the mentor.
+    - Answers, over 28 days: median hours to the mentor's answers given by then; messages of three or more days before
+      without one; the learner's share of the conversations started.
+    - Stuck: open, and in so many available days no meeting, measure of a goal, commitment made or reviewed.
+    - Goals: means over goals not dropped, by weight, of what was measured and of what the agreement in force expects,
+      each over the goals that have it. A kept commitment counts in the week of its review.
+    - Practice is the match's first meeting or the learner's first experiential activity in the programme.
     """
-    kept_on = to_epoch_day("coalesce(reviewed_on, made_on)")
+    silent_days = f"greatest({context.mentor_silent_days:d}, coalesce({_SILENT_INTERVALS} * interval_days, 0))"
+    answered = "event_kind = 'message_by_learner' AND answered_day <= judged_epoch_day"
+    response = rounded(f"median(response_hours) FILTER ({answered})")
     return f"""
     WITH match AS (
-        SELECT *, coalesce(ended_epoch_day, {context.tonight} - 1) AS last_epoch_day FROM {context.matches()}
+        SELECT *, coalesce(ended_epoch_day, {context.tonight} - 1) AS last_epoch_day,
+            7 / nullif(agreed_sessions_per_week, 0) AS interval_days,
+            coalesce(agreed_sessions_per_week > 0, false) AS has_cadence
+        FROM {context.matches()}
     ),
     week AS (
-        SELECT *, least(week + 6, last_epoch_day) AS judged_epoch_day
-        FROM (SELECT *, {weeks("matched_epoch_day", "last_epoch_day")} AS week FROM match)
+        SELECT *, CASE WHEN intervals_count < {_INTERVALS} THEN matched_epoch_day + 1
+            ELSE judged_epoch_day - window_days + 1 END AS window_epoch_day
+        FROM (
+            SELECT *, CAST(floor(intervals_count * interval_days + {_EPSILON}) AS BIGINT) AS window_days
+            FROM (
+                SELECT *, least(week + 6, last_epoch_day) AS judged_epoch_day,
+                    CASE WHEN has_cadence THEN CAST(least({_INTERVALS}, floor(
+                        (least(week + 6, last_epoch_day) - matched_epoch_day) / interval_days + {_EPSILON}
+                    )) AS BIGINT) END AS intervals_count
+                FROM (SELECT *, {weeks("matched_epoch_day", "last_epoch_day")} AS week FROM match)
+            )
+        )
     ),
     event AS (
-        SELECT match_id, event_id, event_kind, event.epoch_day, {monday("event.epoch_day")} AS week,
-            meeting_id AS meeting
-        FROM {context.happened("mentoring_event")} AS event JOIN match USING (match_id)
-        WHERE event.epoch_day <= match.last_epoch_day
-    ),
-    happened AS (
-        SELECT match_id, week,
-            count(DISTINCT meeting) FILTER (event_kind = 'held') AS sessions_held_count,
-            count(DISTINCT meeting) FILTER (event_kind IN ('missed_by_learner', 'missed_by_mentor'))
-                AS sessions_missed_count,
-            count(*) FILTER (event_kind = 'message_by_mentor') AS messages_by_mentor_count,
-            count(*) FILTER (event_kind = 'message_by_learner') AS messages_by_learner_count,
-            max(epoch_day) FILTER (event_kind IN ('held', 'message_by_mentor', 'message_by_learner'))
-                AS contact_epoch_day
-        FROM event GROUP BY match_id, week
+        SELECT event.* FROM {context.happened("mentoring_event")} AS event JOIN match USING (match_id)
+        WHERE epoch_day <= last_epoch_day
     ),
     commitment AS (
-        SELECT event.match_id, commitment.*
-        FROM {context.current("commitment")} AS commitment JOIN event ON event.event_id = commitment.session_id
+        SELECT *, coalesce(reviewed_known_epoch_day < {context.tonight}, false) AS is_reviewed FROM core.commitment
+        WHERE made_epoch_day < {context.tonight} AND made_known_epoch_day < {context.tonight}
     ),
-    made AS (
-        SELECT match_id, {monday(to_epoch_day("made_on"))} AS week, count(*) AS commitments_made_count
-        FROM commitment WHERE {to_epoch_day("made_on")} < {context.tonight} GROUP BY ALL
+    moment AS (
+        SELECT match_id, event_kind AS kind, epoch_day, meeting_id,
+            CASE WHEN event_kind = 'held' THEN learner_rating - mentor_rating END AS figure
+        FROM event
+        UNION ALL SELECT match_id, 'measured', epoch_day, NULL, NULL FROM {context.happened("goal_update")}
+        UNION ALL SELECT match_id, 'made', made_epoch_day, NULL, NULL FROM commitment
+        UNION ALL SELECT match_id, 'reviewed', reviewed_epoch_day, NULL, CAST(status = 'kept' AS INTEGER)
+            FROM commitment WHERE is_reviewed
+        UNION ALL SELECT match_id, 'met_again', next_met_epoch_day, NULL,
+            CAST(is_reviewed AND is_reviewed_at_next AS INTEGER)
+            FROM commitment WHERE next_met_epoch_day IS NOT NULL
+    ),
+    happened AS (
+        SELECT match_id, {monday("epoch_day")} AS week,
+            count(DISTINCT meeting_id) FILTER (kind = 'held') AS sessions_held_count,
+            count(DISTINCT meeting_id) FILTER (kind IN ('missed_by_learner', 'missed_by_mentor'))
+                AS sessions_missed_count,
+            count(*) FILTER (kind = 'message_by_mentor') AS messages_by_mentor_count,
+            count(*) FILTER (kind = 'message_by_learner') AS messages_by_learner_count,
+            count(*) FILTER (kind = 'made') AS commitments_made_count,
+            count(*) FILTER (kind = 'reviewed' AND figure = 1) AS commitments_kept_count,
+            count(figure) FILTER (kind = 'held') AS rated_count, sum(figure) FILTER (kind = 'held') AS rated_points,
+            count(*) FILTER (kind = 'met_again') AS met_again_count,
+            sum(figure) FILTER (kind = 'met_again') AS reviewed_at_next_count,
+            max(epoch_day) FILTER (kind IN ('held', 'message_by_mentor', 'message_by_learner')) AS contact_epoch_day,
+            max(epoch_day) FILTER (kind IN ('held', 'message_by_mentor')) AS mentors_epoch_day,
+            max(epoch_day) FILTER (kind IN ('held', 'measured', 'made', 'reviewed')) AS progress_epoch_day
+        FROM moment JOIN match USING (match_id) WHERE epoch_day <= last_epoch_day GROUP BY ALL
+    ),
+    so_far AS (
+        SELECT week.*, happened.* EXCLUDE (match_id, week, contact_epoch_day, mentors_epoch_day, progress_epoch_day),
+            greatest(matched_epoch_day, max(contact_epoch_day) OVER weeks) AS contact_epoch_day,
+            greatest(matched_epoch_day, max(mentors_epoch_day) OVER weeks) AS mentors_epoch_day,
+            greatest(matched_epoch_day, max(progress_epoch_day) OVER weeks) AS progress_epoch_day,
+            CASE WHEN sum(rated_count) OVER weeks >= {_MIN_RATED_BY_BOTH}
+                THEN {rounded("sum(rated_points) OVER weeks / sum(rated_count) OVER weeks")}
+            END AS rating_divergence_points,
+            {rounded("sum(reviewed_at_next_count) OVER weeks / nullif(sum(met_again_count) OVER weeks, 0)")}
+                AS commitments_reviewed_at_next_share
+        FROM week LEFT JOIN happened USING (match_id, week)
+        WINDOW weeks AS (PARTITION BY match_id ORDER BY week)
     ),
     kept AS (
-        SELECT match_id, {monday(kept_on)} AS week, count(*) AS commitments_kept_count
-        FROM commitment WHERE status = 'kept' AND {kept_on} < {context.tonight} GROUP BY ALL
+        SELECT match_id, week, count(DISTINCT meeting_id) AS kept_count
+        FROM week JOIN (SELECT match_id, meeting_id, epoch_day FROM event WHERE event_kind = 'held') USING (match_id)
+        WHERE epoch_day <= judged_epoch_day AND epoch_day >= CASE WHEN intervals_count < {_INTERVALS}
+            THEN matched_epoch_day ELSE window_epoch_day END
+        GROUP BY match_id, week
+    ),
+    away AS (
+        SELECT match_id, week,
+            count(*) FILTER (epoch_day BETWEEN window_epoch_day AND window_epoch_day + window_days - 1) AS window_away,
+            count(*) FILTER (epoch_day > contact_epoch_day) AS contact_away,
+            count(*) FILTER (epoch_day > mentors_epoch_day) AS mentors_away,
+            count(*) FILTER (epoch_day > progress_epoch_day) AS progress_away
+        FROM so_far JOIN (SELECT learner_id, epoch_day FROM {context.happened("away_day")}) USING (learner_id)
+        WHERE epoch_day BETWEEN matched_epoch_day AND judged_epoch_day
+        GROUP BY match_id, week
+    ),
+    answer AS (
+        SELECT match_id, week,
+            {response} AS response_hours_median,
+            count(*) FILTER ({unanswered("epoch_day")}) AS unanswered_messages_count,
+            {rounded("avg(CAST(event_kind = 'message_by_learner' AS INTEGER)) FILTER (is_start)")}
+                AS started_by_learner_share
+        FROM (
+            SELECT *, {weeks_seen("epoch_day", MESSAGES_DAYS)} AS week FROM {context.messages("timezone")}
+        ) JOIN week USING (match_id, week)
+        WHERE epoch_day BETWEEN judged_epoch_day - {MESSAGES_DAYS} + 1 AND judged_epoch_day
+        GROUP BY match_id, week
+    ),
+    version AS (
+        SELECT * REPLACE (CASE WHEN version_number = 1 THEN agreed_epoch_day ELSE known_epoch_day END
+            AS known_epoch_day, coalesce(weight, 1) AS weight)
+        FROM core.goal
+        WHERE agreed_epoch_day < {context.tonight} AND known_epoch_day < {context.tonight}
+    ),
+    measure AS {context.happened("goal_update")},
+    in_force AS (
+        SELECT week.match_id, week, judged_epoch_day, goal_id, agreed_epoch_day, due_epoch_day, weight
+        FROM week JOIN version USING (match_id)
+        WHERE version.known_epoch_day <= judged_epoch_day
+            AND coalesce(superseded_epoch_day > judged_epoch_day, true)
     ),
     agreed AS (
-        SELECT match_id, min({to_epoch_day("agreed_on")}) AS goal_epoch_day
-        FROM {context.current("goal")} WHERE due_on IS NOT NULL GROUP BY match_id
+        SELECT match_id, week, true AS has_goal, bool_or(due_epoch_day IS NOT NULL) AS has_timeline,
+            {_by_weight("attained_share")} AS goal_attained_share, {_by_weight("expected_share")} AS goal_expected_share
+        FROM (
+            SELECT in_force.*, {expected_share("judged_epoch_day")} AS expected_share, attained.attained_share
+            FROM in_force
+            ASOF LEFT JOIN (FROM measure WHERE attained_share IS NOT NULL) AS attained
+                ON attained.goal_id = in_force.goal_id AND judged_epoch_day >= attained.epoch_day
+            ASOF LEFT JOIN (FROM measure WHERE status IS NOT NULL) AS told
+                ON told.goal_id = in_force.goal_id AND judged_epoch_day >= told.epoch_day
+            WHERE told.status IS DISTINCT FROM 'dropped'
+        ) GROUP BY match_id, week
+    ),
+    met AS (SELECT match_id, min(epoch_day) AS met_epoch_day FROM event WHERE event_kind = 'held' GROUP BY match_id),
+    begun AS (
+        SELECT learner_id, programme_id, min(epoch_day) FILTER (strand = 'formal') AS formal_epoch_day,
+            min(epoch_day) FILTER (strand = 'experiential') AS practised_epoch_day
+        FROM (
+            SELECT learner_id, programme_id, epoch_day, strand
+            FROM {context.happened("enrolment_day")} JOIN core.enrolment USING (enrolment_id)
+            UNION ALL
+            SELECT learner_id, programme_id, {to_epoch_day("happened_on")} AS epoch_day, 'experiential'
+            FROM {context.current("work_activity")} WHERE kind <> 'shadowing' AND epoch_day < {context.tonight}
+        ) GROUP BY learner_id, programme_id
+    ),
+    judged AS (
+        SELECT *, judged_epoch_day - contact_epoch_day AS silence_days,
+            (window_days - coalesce(window_away, 0)) * agreed_sessions_per_week / 7 AS promised_count,
+            CASE WHEN met_epoch_day <= judged_epoch_day THEN met_epoch_day END AS first_met_epoch_day,
+            least(met_epoch_day, practised_epoch_day) AS practice_epoch_day, coalesce(kept_count, 0) AS kept_of_promised
+        FROM so_far
+        LEFT JOIN kept USING (match_id, week)
+        LEFT JOIN away USING (match_id, week)
+        LEFT JOIN answer USING (match_id, week)
+        LEFT JOIN agreed USING (match_id, week)
+        LEFT JOIN met USING (match_id)
+        LEFT JOIN begun USING (learner_id, programme_id)
     )
-    SELECT match_id, week.programme_id, week.mentor_id, week.learner_id, {to_date("week")} AS week_starts_on,
+    SELECT match_id, programme_id, mentor_id, learner_id, {to_date("week")} AS week_starts_on,
         coalesce(sessions_held_count, 0) AS sessions_held_count,
         agreed_sessions_per_week AS agreed_sessions_count,
         coalesce(sessions_missed_count, 0) AS sessions_missed_count,
         coalesce(messages_by_mentor_count, 0) AS messages_by_mentor_count,
         coalesce(messages_by_learner_count, 0) AS messages_by_learner_count,
-        CASE WHEN agreed_sessions_per_week > 0
-            THEN {rounded("least(1, coalesce(sessions_held_count, 0) / CAST(agreed_sessions_per_week AS DOUBLE))")}
-        END AS cadence_kept_share,
-        judged_epoch_day - greatest(
-            matched_epoch_day, max(contact_epoch_day) OVER (PARTITION BY match_id ORDER BY week)
-        ) AS silence_days,
-        coalesce(commitments_made_count, 0) AS commitments_made_count,
-        coalesce(commitments_kept_count, 0) AS commitments_kept_count,
-        coalesce(agreed_sessions_per_week, 0) = 0 OR coalesce(goal_epoch_day > judged_epoch_day, true) AS is_unset,
-        CASE purpose WHEN 'career' THEN mentor.kind = 'independent' WHEN 'performance' THEN mentor.kind = 'manager' END
-            AS is_purpose_fit,
-        coalesce({to_epoch_day("mentor.trained_on")} <= judged_epoch_day, false) AS is_mentor_trained
-    FROM week
-    LEFT JOIN happened USING (match_id, week)
-    LEFT JOIN made USING (match_id, week)
-    LEFT JOIN kept USING (match_id, week)
-    LEFT JOIN agreed USING (match_id)
-    LEFT JOIN {context.current("mentor")} AS mentor ON mentor.mentor_id = week.mentor_id
-    ORDER BY match_id, week_starts_on
-    """
-
-
-def mentor_load(context: MartContext) -> str:
-    """Each mentor's ISO weeks with a match, a session, an alert or a count of minutes, up to tonight's.
-
-    Minutes of tonight's week are as routing counted them. Of past weeks: available is what was in force on the
-    Monday (the availability begun last, else the capacity, else assumed); planned is what stands as planned in the
-    log; used is held sessions, a group's once, and alerts served that week, a learner's once at the most expected
-    minutes, as routing charges them. An alert is counted in the mentor's local week in which it was first served. A
-    response is the mentor's next message in the match; its time stands in the week of the learner's message. Ratings
-    show as the week's mean of at least five only.
-    """
-    wait = rounded("median(date_diff('second', happened_at, answered_at) / 3600.0)")
-    return f"""
-    WITH match AS {context.matches()},
-    event AS (
-        SELECT *, {monday("epoch_day")} AS week, meeting_id AS meeting FROM {context.happened("mentoring_event")}
-    ),
-    capacity AS (
-        SELECT mentor_id, {to_epoch_day("week_starts_on")} AS week, observed_at, available_minutes, planned_minutes,
-            used_minutes, is_capacity_assumed
-        FROM alerts.capacity
-    ),
-    tonight AS (SELECT * FROM capacity WHERE observed_at = {context.observed}),
-    learner AS (
-        SELECT mentor_id, week, count(DISTINCT learner_id) AS learners_count
-        FROM (
-            SELECT mentor_id, learner_id,
-                {weeks("matched_epoch_day", f"coalesce(ended_epoch_day, {context.tonight})")} AS week
-            FROM match
-        ) GROUP BY mentor_id, week
-    ),
-    session AS (
-        SELECT mentor_id, week,
-            sum(minutes) FILTER (event_kind = 'held') AS held_minutes,
-            sum(minutes) FILTER (event_kind = 'planned') AS planned_minutes
-        FROM (
-            SELECT mentor_id, week, event_kind, meeting, max(minutes) AS minutes
-            FROM event WHERE event_kind IN ('held', 'planned') GROUP BY ALL
-        ) GROUP BY mentor_id, week
-    ),
-    served AS (
-        SELECT mentor_id, week, alert_id, learner_id, expected_minutes
-        FROM alerts.alert JOIN capacity USING (mentor_id, observed_at)
-        WHERE is_served AND observed_at <= {context.observed}
-    ),
-    alert AS (
-        SELECT mentor_id, week, count(*) AS alerts_count
-        FROM (SELECT mentor_id, alert_id, min(week) AS week FROM served GROUP BY mentor_id, alert_id)
-        GROUP BY mentor_id, week
-    ),
-    charged AS (
-        SELECT mentor_id, week, sum(minutes) AS alert_minutes
-        FROM (
-            SELECT mentor_id, week, learner_id, max(expected_minutes) AS minutes
-            FROM served GROUP BY mentor_id, week, learner_id
-        ) GROUP BY mentor_id, week
-    ),
-    response AS (
-        SELECT mentor_id, week, {wait} AS response_hours_median
-        FROM (
-            SELECT mentor_id, week, event_kind, happened_at,
-                min(happened_at) FILTER (event_kind = 'message_by_mentor') OVER (
-                    PARTITION BY match_id ORDER BY happened_at, event_id
-                    ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
-                ) AS answered_at
-            FROM event
-            WHERE match_id IS NOT NULL AND event_kind IN ('message_by_mentor', 'message_by_learner')
-        )
-        WHERE event_kind = 'message_by_learner' AND answered_at IS NOT NULL GROUP BY mentor_id, week
-    ),
-    rating AS (
-        SELECT event.mentor_id, week,
-            CASE WHEN count(session.learner_rating) >= {MIN_RATINGS} THEN {rounded("avg(session.learner_rating)")} END
-                AS learner_rating_mean
-        FROM event JOIN {context.current("mentoring_session")} AS session ON session.session_id = event.event_id
-        WHERE event_kind = 'held' GROUP BY event.mentor_id, week
-    ),
-    week AS (
-        SELECT mentor_id, week FROM learner
-        UNION SELECT mentor_id, week FROM session
-        UNION SELECT mentor_id, week FROM served
-        UNION SELECT mentor_id, week FROM tonight
-    ),
-    available AS (
-        SELECT week.mentor_id, week.week, minutes_per_week
-        FROM week JOIN {context.current("mentor_availability")} AS availability
-            ON availability.mentor_id = week.mentor_id
-            AND {to_date("week.week")} BETWEEN availability.from_on AND availability.to_on
-        QUALIFY row_number() OVER (PARTITION BY week.mentor_id, week.week ORDER BY from_on DESC) = 1
-    )
-    SELECT mentor_id, {to_date("week")} AS week_starts_on,
+        CASE WHEN intervals_count > 0 THEN {rounded("promised_count")} END AS cadence_promised_count,
+        CASE WHEN intervals_count > 0 AND promised_count > 0 THEN {
+        rounded("least(1, kept_of_promised / promised_count)")
+    } END
+            AS cadence_kept_share,
         coalesce(
-            tonight.available_minutes, minutes_per_week, capacity_minutes_per_week, {context.assumed_capacity}
-        ) AS available_minutes,
-        coalesce(tonight.planned_minutes, session.planned_minutes, 0) AS planned_minutes,
-        {rounded("coalesce(tonight.used_minutes, coalesce(held_minutes, 0) + coalesce(alert_minutes, 0))")}
-            AS used_minutes,
-        coalesce(tonight.is_capacity_assumed, coalesce(minutes_per_week, capacity_minutes_per_week) IS NULL)
-            AS is_capacity_assumed,
-        coalesce(learners_count, 0) AS learners_count, coalesce(alerts_count, 0) AS alerts_count,
-        response_hours_median, learner_rating_mean
-    FROM week
-    LEFT JOIN tonight USING (mentor_id, week)
-    LEFT JOIN available USING (mentor_id, week)
-    LEFT JOIN {context.current("mentor")} AS mentor USING (mentor_id)
-    LEFT JOIN session USING (mentor_id, week)
-    LEFT JOIN learner USING (mentor_id, week)
-    LEFT JOIN alert USING (mentor_id, week)
-    LEFT JOIN charged USING (mentor_id, week)
-    LEFT JOIN response USING (mentor_id, week)
-    LEFT JOIN rating USING (mentor_id, week)
-    ORDER BY mentor_id, week_starts_on
-    """
-
-
-def goal_progress(context: MartContext) -> str:
-    """Each goal as of observed_at: the latest measure, against a timeline linear from agreement to due date.
-
-    The attained share is the one given, else (value - baseline) / (target - baseline), clipped to 0..1; null before
-    any measure, and where the goal has no distance. Both dates are ends of days, so a goal due yesterday expects 1.
-    """
-    attained = "coalesce(attained_share, (value - baseline_value) / nullif(target_value - baseline_value, 0))"
-    elapsed = f"{context.tonight} - 1 - {to_epoch_day('agreed_on')}"
-    planned = "date_diff('day', agreed_on, due_on)"
-    return f"""
-    WITH goal AS (
-        SELECT goal.*, match.programme_id, match.learner_id
-        FROM {context.current("goal")} AS goal JOIN {context.matches()} AS match USING (match_id)
-        WHERE {to_epoch_day("goal.agreed_on")} < {context.tonight}
-    ),
-    report AS (
-        SELECT goal_id, recorded_on, status, {attained} AS share
-        FROM {context.current("goal_update")} JOIN goal USING (goal_id)
-        WHERE {to_epoch_day("recorded_on")} < {context.tonight}
-    ),
-    standing AS (
-        SELECT goal_id, arg_max(share, recorded_on) FILTER (share IS NOT NULL) AS share,
-            arg_max(status, recorded_on) FILTER (status IS NOT NULL) AS status,
-            count(*) FILTER (status = 'rebaselined') AS rebaselined_count
-        FROM report GROUP BY goal_id
-    )
-    SELECT goal_id, goal.match_id, goal.programme_id, goal.learner_id, goal.kind, goal.agreed_on, goal.due_on,
-        CASE WHEN share IS NOT NULL THEN {rounded("greatest(0, least(1, share))")} END AS attained_share,
-        CASE WHEN due_on <= agreed_on THEN 1
-            WHEN due_on IS NOT NULL THEN {rounded(f"least(1, ({elapsed}) / CAST({planned} AS DOUBLE))")}
-        END AS expected_attained_share,
-        coalesce(rebaselined_count, 0) AS rebaselined_count, standing.status
-    FROM goal LEFT JOIN standing USING (goal_id)
-    ORDER BY goal_id
+            intervals_count = {_INTERVALS} AND kept_of_promised < {_BROKEN_SHARE} * promised_count, false
+        ) AS is_cadence_broken,
+        silence_days, silence_days - coalesce(contact_away, 0) AS silence_available_days,
+        judged_epoch_day - mentors_epoch_day - coalesce(mentors_away, 0) >= {silent_days} AS is_mentor_silent,
+        {to_date("first_met_epoch_day")} AS first_met_on,
+        first_met_epoch_day IS NULL AND judged_epoch_day - matched_epoch_day >= {context.first_meeting_days:d}
+            AS is_first_meeting_overdue,
+        coalesce(ended_epoch_day > judged_epoch_day, true)
+            AND judged_epoch_day - progress_epoch_day - coalesce(progress_away, 0) >= {
+        context.stuck_days:d} AS is_stuck,
+        response_hours_median, coalesce(unanswered_messages_count, 0) AS unanswered_messages_count,
+        started_by_learner_share, rating_divergence_points,
+        coalesce(commitments_made_count, 0) AS commitments_made_count,
+        coalesce(commitments_kept_count, 0) AS commitments_kept_count, commitments_reviewed_at_next_share,
+        coalesce(has_goal, false) AS has_goal, coalesce(has_timeline, false) AS has_timeline, has_cadence,
+        NOT (has_cadence AND coalesce(has_timeline, false)) AS is_unset,
+        goal_attained_share, goal_expected_share, is_purpose_fit,
+        coalesce(trained_epoch_day <= judged_epoch_day, false) AS is_mentor_trained, is_across_org_units,
+        CASE WHEN practice_epoch_day <= judged_epoch_day
+            THEN coalesce(formal_epoch_day <= practice_epoch_day, false) END AS is_formal_before_practice
+    FROM judged
+    ORDER BY match_id, week_starts_on
     """

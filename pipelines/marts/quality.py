@@ -26,6 +26,8 @@ _FINDINGS = f"""
     SELECT 'core.statement', finding, finding_value, true, found_count, out_of_count, 0, NULL, NULL
     FROM core.statement_finding
     UNION ALL
+    SELECT table_name, finding, NULL, true, found_count, out_of_count, 0, NULL, NULL FROM core.mentoring_finding
+    UNION ALL
     SELECT 'core.unknown_term', 'unknown_' || term_kind, term, true, statements_count, known.out_of_count, 0, NULL, NULL
     FROM core.unknown_term
     JOIN core.statement_finding AS known ON known.finding = 'unknown_term' AND known.finding_value = term_kind
@@ -34,7 +36,7 @@ _FINDINGS = f"""
 
 
 def data_quality(context: MartContext) -> str:
-    """Refused rows by table and reason, rows by table, findings in statements, lateness by log, this run's checks.
+    """Refused rows and rows by table, findings in statements and mentoring logs, lateness by log, this run's checks.
 
     `check_value` is the refused rows, the rows, what was found out of `row_count`, the median lateness in hours, or
     what the check measured. Lateness is from
@@ -67,6 +69,7 @@ def _row_count(context: MartContext, table: Table) -> str:
         "known_epoch_day": context.tonight,
         "epoch_day": context.tonight,
         "enrolled_epoch_day": context.tonight,
+        "made_known_epoch_day": context.tonight,
     }
     limits = [f"{name} < {limit}" for name, limit in clocks.items() if name in table.column_names]
     if table is RAW_FILE:
