@@ -10,8 +10,10 @@ violations of each expectation, and the suite judges those counts; both come to 
 from __future__ import annotations
 
 import os
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -105,7 +107,7 @@ def summary_sql(table: Table, relation: str) -> str:
 @cache
 def _great_expectations() -> Any:  # noqa: ANN401 - the module itself, imported on first use
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without("pyspark.sql.connect"):
         warnings.simplefilter("ignore")
         import great_expectations as gx  # noqa: PLC0415 - seconds to import
         import great_expectations.expectations  # noqa: PLC0415
@@ -114,6 +116,20 @@ def _great_expectations() -> Any:  # noqa: ANN401 - the module itself, imported 
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return gx, context
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """Let imports of an optional module fail meanwhile, as where it is not installed."""
+    # Great Expectations tries it wherever pyspark is installed, and its own import may end the process (PySpark 4.3).
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 def _validate(frame: pd.DataFrame, expectations: Sequence[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -4,23 +4,31 @@ Usage: python docs/generate.py [--check]
 
 Belongs here: how a contract reads as Markdown. Does not belong here: prose, which stands in the pages around the
 markers `<!-- begin generated: NAME -->` and `<!-- end generated: NAME -->`; only what lies between them is replaced.
+Pages of families are generated whole.
 `--check` writes nothing and exits 1 where a page differs from what would be written.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from math import inf
 from pathlib import Path
 
 from data_contracts.errors import PermanentError
-from data_contracts.features import FAMILIES, FEATURES
+from data_contracts.features import FAMILY, FEATURES, Feature, family_names
+from data_contracts.features.entry import ANY
 from data_contracts.fields.learning import VERB_KINDS
 from data_contracts.schema import Column, Field, Level, Table
 from data_contracts.tables.inputs import AUDIT_ATTRIBUTES, INPUTS, MINIMUM, PSEUDONYM_OF
 from data_contracts.tables.marts import MARTS, MARTS_CONTRACT_VERSION
 from data_contracts.xapi.vocabulary import NO_ACT_KINDS, STRAND_OF_KIND, STRAND_OF_VERB, VOCABULARIES
+from features.cohort import cohort_features
+from features.registry import REGISTRY
 from pipelines.settings import Settings
 
 FOLDER = Path(__file__).resolve().parent
@@ -175,22 +183,92 @@ def _toml(value: object) -> str:
 
 
 def features() -> str:
-    """Every feature by family."""
-    parts = []
-    for family in FAMILIES:
-        rows = [
-            (
-                f"`{feature.name}`",
-                _unit(feature.field),
-                feature.level,
-                feature.phrase.replace("{value}", "N"),
-                _meaning(feature.field),
-            )
-            for feature in FEATURES
-            if feature.family == family
+    """Every family, and every feature with the section that tells all of it."""
+    families = [
+        (f"[{name}](features/{name}.md)", family.about, len(family_names(name)), f"`feat_{family.subject}`")
+        for name, family in FAMILY.items()
+    ]
+    rows = [
+        (
+            f"[{feature.name}](features/{feature.family}.md#{feature.name})",
+            feature.family,
+            feature.level,
+            feature.phrase.replace("{value}", "N"),
+        )
+        for feature in FEATURES
+    ]
+    return "\n\n".join(
+        [
+            f"{len(FEATURES)} features in {len(FAMILY)} families.",
+            _grid(("family", "about", "features", "made by"), families),
+            _grid(("feature", "family", "level", "said as"), rows),
         ]
-        parts.append(f"### {family}\n\n{_grid(('feature', 'unit', 'level', 'said as', 'meaning'), rows)}")
-    return f"{len(FEATURES)} features in {len(FAMILIES)} families.\n\n" + "\n\n".join(parts)
+    )
+
+
+def family_page(name: str) -> str:
+    """All of a family: what its function says of it, then a section a feature."""
+    family = FAMILY[name]
+    function = REGISTRY[family.table_name].function if family.table_name in REGISTRY else cohort_features
+    about, formulas, source = _told(function)
+    where = f"`{function.__name__}` in `{function.__module__.replace('.', '/')}.py`"
+    head = [
+        f"# Family {name}",
+        f"{family.about}. Written by `docs/generate.py`; [all families](../features.md).",
+        f"Computed by {where} into `features.{family.table_name}`, by the asset `feat_{family.subject}`.",
+        "D is the observation day.",
+        *about,
+        *([source] if source else []),
+    ]
+    return "\n\n".join([*head, *(_section(feature, formulas) for feature in FEATURES if feature.family == name)]) + "\n"
+
+
+def _section(feature: Feature, formulas: Mapping[str, str]) -> str:
+    generic = re.sub(r"_\d+d(?=_|$)", "_Nd", feature.name)
+    formula = formulas.get(feature.name) or formulas.get(generic)
+    if formula is None:
+        message = f"the docstring of family {feature.family} has no formula `{feature.name} = ...` or `{generic} = ...`"
+        raise PageError(message)
+    low, high = feature.reads_within
+    said = [f"“{feature.phrase.replace('{value}', 'N')}”"]
+    if (low, high) != ANY:
+        limits = [f"at least {low:g}"] * (low > -inf) + [f"at most {high:g}"] * (high < inf)
+        said.append(f"where the value is {' and '.join(limits) if low != high else f'{low:g}'}")
+    if feature.worse:
+        said.append({"low": "well below the course's median", "high": "not below the course's median"}[feature.worse])
+    rows = [
+        ("meaning", feature.field.description),
+        ("formula", formula),
+        ("unit", feature.field.unit or ""),
+        ("range", _limits(feature.field) or "any number"),
+        ("level it speaks to", feature.level),
+        ("a mentor can take it up", "yes" if feature.is_actionable else "no"),
+        ("models read it", "yes" if feature.is_modelled else "no: no forward test has shown yet that it helps"),
+        ("said as", ", ".join(said)),
+    ]
+    return f"## {feature.name}\n\n{_grid(('', ''), rows)}"
+
+
+def _told(function: Callable[..., object]) -> tuple[list[str], dict[str, str], str]:
+    """What a docstring says of all its features, the formula of each, and its source.
+
+    A formula begins with its feature's name, or with several and commas between, then `=` or `:`, and ends where the
+    next one begins or with the paragraph; N in a name stands for any number of days.
+    """
+    names = {name for feature in FEATURES for name in (feature.name, re.sub(r"_\d+d(?=_|$)", "_Nd", feature.name))}
+    name = "|".join(sorted(names, key=len, reverse=True))
+    begins = re.compile(rf"(?:^|(?<=\s))((?:(?:{name}), )*(?:{name}))(?: =|:) ")
+    about, formulas, source = [], {}, ""
+    for block in inspect.getdoc(function).split("\n\n")[1:]:
+        paragraph = " ".join(block.split())
+        before, *found = begins.split(paragraph)
+        if paragraph.startswith("Source: "):
+            source = paragraph
+        elif before:
+            about.append(before)
+        for several, formula in zip(found[::2], found[1::2], strict=True):
+            formulas.update(dict.fromkeys(several.split(", "), formula.strip()))
+    return about, formulas, source
 
 
 def _unit(field: Field) -> str:
@@ -229,6 +307,8 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "features.md": {"features": features},
 }
 
+WHOLE: Mapping[str, Callable[[], str]] = {f"features/{name}.md": partial(family_page, name) for name in FAMILY}
+
 
 def page(name: str, current: str) -> str:
     """A page's text with its generated parts made anew.
@@ -236,6 +316,8 @@ def page(name: str, current: str) -> str:
     Raises:
         PageError: a part's markers are not in the page.
     """
+    if name in WHOLE:
+        return WHOLE[name]()
     text = current
     for part, make in PARTS[name].items():
         begin, end = f"<!-- begin generated: {part} -->", f"<!-- end generated: {part} -->"
@@ -254,14 +336,15 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a page differs")
     is_check = parser.parse_args(given).check
     stale = []
-    for name in PARTS:
+    for name in (*PARTS, *WHOLE):
         file = FOLDER / name
-        current = file.read_text("utf-8")
+        current = file.read_text("utf-8") if file.exists() else ""
         made = page(name, current)
         if made == current:
             continue
         stale.append(name)
         if not is_check:
+            file.parent.mkdir(exist_ok=True)
             file.write_text(made, "utf-8")
     if is_check and stale:
         sys.stderr.write(f"not as generated: {', '.join(stale)}; run python docs/generate.py\n")

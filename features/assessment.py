@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import narwhals as nw
 
-from data_contracts.tables.features import ASSESSMENT
+from data_contracts.tables.features import FAMILY_TABLES
 from features.contract import Frame, conform
 from features.windows import KEY
 
@@ -56,12 +56,18 @@ def _works_so_far(landmarks: Frame, submissions: Frame) -> Frame:
 def assessment_features(landmarks: Frame, submissions: Frame) -> Frame:
     """Family assessment as `features.assessment`: one row per landmark, without work too.
 
-    A work is due at D when `due_epoch_day < D`; handed in when it was submitted, and that was known, before D.
-    submitted_due_share = (due - overdue) / due, null where nothing is due. days_early_mean = mean of due day less
-    submission day. score_mean_share: mean over works handed in whose score was known before D; score_last_share: mean
-    over those of the last such day. days_since_submission = D - 1 - last submission day. The next work is the one not handed
-    in whose due day is D or next after it: next_due_days = its due day - D, next_due_weight = the heaviest weight
-    due that day.
+    A work is due at D when `due_epoch_day < D`; handed in when it was submitted, and that was known, before D. The next
+    work is the one not handed in whose due day is D or next after it.
+
+    due_count = works due.
+    overdue_count = works due and not handed in.
+    submitted_due_share = (due - overdue) / due, null where nothing is due.
+    days_early_mean = mean of due day less submission day, over works handed in.
+    score_mean_share = mean over works handed in whose score was known before D.
+    score_last_share = mean over those of them of the last such day of submission.
+    days_since_submission = D - 1 - last submission day; null before the first.
+    next_due_days = due day of the next work - D; null where nothing more is due.
+    next_due_weight = the heaviest weight due that day.
     """
     observed, key = nw.col("observed_epoch_day"), list(KEY)
     works = _works_so_far(landmarks, submissions)
@@ -92,4 +98,4 @@ def assessment_features(landmarks: Frame, submissions: Frame) -> Frame:
             next_due_days=nw.col("next_due_day") - observed,
         )
     )
-    return conform(features, ASSESSMENT.columns)
+    return conform(features, FAMILY_TABLES["assessment"].columns)

@@ -19,9 +19,13 @@ _RANKED = {
 
 
 def cohort_features(features: Frame) -> Frame:
-    """Add family cohort to landmarks with their features: (average rank - .5) / n, strictly between 0 and 1.
+    """Add family cohort to landmarks with their features, strictly between 0 and 1.
 
-    n counts the cohort's rows that have the value; null where the row has none, and without a course.
+    n counts the rows of the same course, observation day and purpose (training, scoring) that have the value; the
+    percentile is null where the row has none, and without a course.
+
+    events_28d_percentile, active_days_28d_percentile, events_7d_percentile = (average rank - .5) / n.
+    score_mean_percentile = (average rank of score_mean_share - .5) / n.
     """
 
     def percentile(name: str) -> nw.Expr:

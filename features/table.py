@@ -11,15 +11,9 @@ from features.contract import Frame, conform
 from features.windows import KEY
 
 
-def enrolment_week(
-    landmarks: Frame,
-    activity: Frame,
-    context: Frame,
-    assessment: Frame,
-    mentoring: Frame,
-) -> Frame:
-    """Join the families to their landmarks and add the cohort's percentiles, as `features.enrolment_week`."""
+def enrolment_week(landmarks: Frame, *families: Frame) -> Frame:
+    """Join tables of families to their landmarks and add the cohort's percentiles, as `features.enrolment_week`."""
     features = landmarks
-    for family in (activity, context, assessment, mentoring):
+    for family in families:
         features = features.join(family, on=list(KEY), how="left")
     return conform(cohort_features(features), ENROLMENT_WEEK.columns)

@@ -66,6 +66,11 @@ def landmarks(enrolments: Frame, weeks: Frame, *, tonight_epoch_day: int, traini
     )
 
 
+def is_past(day: str) -> nw.Expr:
+    """Whether the day lies before D; false where there is none."""
+    return (nw.col(day) < nw.col("observed_epoch_day")).fill_null(value=False)
+
+
 def _phase(day: nw.Expr) -> nw.Expr:
     return (day + _FAR_DAYS) % _WEEK_DAYS
 
@@ -115,6 +120,19 @@ def trailing(cells: Frame, windows: Mapping[str, Sequence[int]]) -> Frame:
         )
 
     return nw.concat([seen_after(lag) for lag in range(_WEEKS_BACK)]).group_by(*KEY).agg(nw.all().sum())
+
+
+def last_four_weeks(rows: Frame, landmarks: Frame) -> Frame:
+    """Each row beside every landmark day that sees it among the last 28 days, so at most four times.
+
+    `rows` has enrolment_id, epoch_day, known_epoch_day. For what a sum by week cannot say, such as a median.
+    """
+    phases = landmarks.select("enrolment_id", phase=_phase(nw.col("observed_epoch_day"))).unique()
+    placed = rows.join(phases, on="enrolment_id").with_columns(week_epoch_day=_landmark_after("epoch_day"))
+    observed = nw.col("week_epoch_day")
+    return nw.concat(
+        [placed.with_columns(observed_epoch_day=observed + _WEEK_DAYS * lag) for lag in range(_WEEKS_BACK)]
+    ).filter(nw.col("known_epoch_day") < nw.col("observed_epoch_day"))
 
 
 def to_date(cells: Frame, landmarks: Frame, *, sums: Sequence[str]) -> Frame:

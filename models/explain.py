@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from data_contracts.features import BY_NAME, FAMILIES, FEATURE_NAMES, Feature, family_names
+from data_contracts.features import BY_NAME, FAMILIES, MODELLED_NAMES, Feature, family_names
 from data_contracts.schema import Kind
 from models.train import LONGEST, RiskModel, feature_matrix
 
@@ -28,68 +28,8 @@ MINIMUM_CONTRIBUTION = 0.05
 
 FALLBACK_LEVEL = "methodological"
 
-_LOW_IS_WORSE: frozenset[str] = frozenset(
-    {
-        *family_names("activity"),
-        *family_names("cohort"),
-        "submitted_due_share",
-        "score_mean_share",
-        "score_last_share",
-        "held_over_agreed_28d_share",
-        "sessions_held_28d",
-        "messages_by_mentor_28d",
-        "messages_by_learner_28d",
-    }
-)
-"""Said as a reason only where the value is well below the course's median: trees may count a high one too."""
-
 _WELL_BELOW = 0.8
-
-_HIGH_IS_WORSE: frozenset[str] = frozenset(
-    {
-        "days_since_activity",
-        "gap_to_own_mean_ratio",
-        "overdue_count",
-        "days_since_submission",
-        "days_since_contact",
-        "sessions_missed_by_learner_28d",
-        "sessions_missed_by_mentor_28d",
-        "open_tickets_count",
-        "previous_attempts_count",
-        "studied_credits",
-    }
-)
-"""Said as a reason only where the value is not below the course's median."""
-
-_READS_WITHIN: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "has_never_started": (1, 1),
-        "is_matched": (0, 0),
-        "days_since_activity": (1, np.inf),
-        "gap_to_own_mean_ratio": (1.5, np.inf),
-        "events_slope_4w": (-np.inf, -0.05),
-        "events_last_week_ratio": (0, 0.9),
-        "course_week": (0, np.inf),
-        "course_elapsed_share": (0, 1),
-        "enrolled_before_start_days": (1, np.inf),
-        "studied_credits": (1, np.inf),
-        "previous_attempts_count": (1, np.inf),
-        "due_count": (2, np.inf),
-        "overdue_count": (1, np.inf),
-        "days_early_mean": (0.5, np.inf),
-        "days_since_submission": (1, np.inf),
-        "days_since_contact": (1, np.inf),
-        "sessions_missed_by_learner_28d": (1, np.inf),
-        "sessions_missed_by_mentor_28d": (1, np.inf),
-        "open_tickets_count": (1, np.inf),
-        "submitted_due_share": (0, 0.99),
-        **dict.fromkeys(family_names("cohort"), (0, 0.5)),
-    }
-)
-"""Inclusive limits within which a phrase is true and reads as what raises a risk."""
-
-_NOT_COMPARED: frozenset[str] = frozenset({*family_names("cohort"), *family_names("context"), *family_names("trend")})
-"""Features that compare already, or whose course median says nothing."""
+"""Below this share of the course's median a value is well below it."""
 
 _SINGULAR = MappingProxyType(
     {
@@ -116,12 +56,12 @@ def contributions(model: RiskModel, features_frame: pl.DataFrame, *, horizon: st
     """
     features = feature_matrix(features_frame)
     if features.shape[0] == 0:
-        values = np.empty((0, len(FEATURE_NAMES) + 1))
+        values = np.empty((0, len(MODELLED_NAMES) + 1))
     else:
         values = np.asarray(
             model.horizons[horizon].booster.predict(features, pred_contrib=True, num_threads=model.settings.threads)
         )
-    return pl.DataFrame(values, schema=[*FEATURE_NAMES, "baseline"], orient="row")
+    return pl.DataFrame(values, schema=[*MODELLED_NAMES, "baseline"], orient="row")
 
 
 def reasons(
@@ -148,7 +88,7 @@ def reasons(
     """
     medians = _medians(features_frame, cohort)
     said: list[list[str | None]] = []
-    values = features_frame.select(FEATURE_NAMES)
+    values = features_frame.select(MODELLED_NAMES)
     shares = contributions(model, features_frame, horizon=horizon)
     for value, share, median in zip(
         values.iter_rows(named=True), shares.iter_rows(named=True), medians.iter_rows(named=True), strict=True
@@ -170,7 +110,7 @@ def said_of(feature: Feature, value: float, median: float | None = None) -> str:
     text = feature.phrase.format(value=shown)
     if shown == "1":
         text = _COUNTED_ONCE.sub(lambda found: f"1 {found[1]}{_SINGULAR[found[2]]}", text, count=1)
-    if median is None or "{value}" not in feature.phrase or feature.name in _NOT_COMPARED:
+    if median is None or "{value}" not in feature.phrase or not feature.is_compared:
         return text
     typical = _shown(feature, median)
     return text if typical == shown else f"{text} (course median {typical})"
@@ -182,41 +122,38 @@ def _chosen(
     """The feature that speaks for each family that raises the risk, in the order in which they are said."""
     found = []
     for family in FAMILIES:
-        names = family_names(family)
+        names = [name for name in family_names(family) if BY_NAME[name].is_modelled]
         total = sum(share[name] for name in names)
         if total < MINIMUM_CONTRIBUTION:
             continue
         for name in sorted(names, key=lambda name: -share[name]):
-            if share[name] > 0 and _reads_as_risk(name, value[name], median[name]):
-                found.append((not BY_NAME[name].is_actionable, -total, BY_NAME[name]))
+            feature = BY_NAME[name]
+            if share[name] > 0 and _reads_as_risk(feature, value[name], median[name]):
+                found.append((not feature.is_actionable, -total, feature))
                 break
     return [feature for _, _, feature in sorted(found, key=lambda one: one[:2])]
 
 
-def _reads_as_risk(name: str, value: float | None, median: float | None) -> bool:
-    if value is None:
+def _reads_as_risk(feature: Feature, value: float | None, median: float | None) -> bool:
+    """Whether the phrase is true of the value and, beside the course's median, no trait of all."""
+    low, high = feature.reads_within
+    if value is None or not low <= value <= high:
         return False
-    low, high = _READS_WITHIN.get(name, (-np.inf, np.inf))
-    if not low <= value <= high:
-        return False
-    if median is None:
+    if median is None or feature.worse is None:
         return True
-    is_like_others = (name in _LOW_IS_WORSE and value >= _WELL_BELOW * median) or (
-        name in _HIGH_IS_WORSE and value < median
-    )
-    return not is_like_others
+    return value < _WELL_BELOW * median if feature.worse == "low" else value >= median
 
 
 def _medians(features_frame: pl.DataFrame, cohort: pl.DataFrame | None) -> pl.DataFrame:
     """The medians of each row's course and day in `cohort`, row by row; null without a cohort."""
     key = ["course_id", "observed_epoch_day"]
     if cohort is None:
-        return pl.DataFrame(schema=dict.fromkeys(FEATURE_NAMES, pl.Float64)).clear(features_frame.height)
-    medians = cohort.group_by(key).agg(pl.col(FEATURE_NAMES).cast(pl.Float64).median())
+        return pl.DataFrame(schema=dict.fromkeys(MODELLED_NAMES, pl.Float64)).clear(features_frame.height)
+    medians = cohort.group_by(key).agg(pl.col(MODELLED_NAMES).cast(pl.Float64).median())
     return (
         features_frame.select(key)
         .join(medians, on=key, how="left", nulls_equal=True, maintain_order="left")
-        .select(FEATURE_NAMES)
+        .select(MODELLED_NAMES)
     )
 
 

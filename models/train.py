@@ -27,7 +27,7 @@ import numpy.typing as npt
 import polars as pl
 
 from data_contracts.errors import PermanentError
-from data_contracts.features import FEATURE_NAMES, contract_hash
+from data_contracts.features import MODELLED_NAMES, contract_hash
 from models.baseline import LogisticBaseline, inactive_7d_rule
 from models.calibrate import Calibrator, fit_calibrator
 from models.split import HORIZONS, Fold, closed, forward_folds, past_folds
@@ -107,7 +107,7 @@ class RiskModel:
     horizons: Mapping[str, HorizonModel]
     settings: TrainingSettings
     trained_epoch_day: int
-    feature_names: tuple[str, ...] = FEATURE_NAMES
+    feature_names: tuple[str, ...] = MODELLED_NAMES
     feature_contract_hash: str = contract_hash()
 
     def raw_score(self, features: Matrix, horizon: str) -> Vector:
@@ -212,7 +212,7 @@ def out_of_sample(
 
     late = _fit(features[fold.past], outcome[fold.past], settings, shape)
     test_score = raw_score(late, features[fold.test], threads=settings.threads)
-    logistic = LogisticBaseline(FEATURE_NAMES, seed=settings.seed).fit(features[fold.past], outcome[fold.past])
+    logistic = LogisticBaseline(MODELLED_NAMES, seed=settings.seed).fit(features[fold.past], outcome[fold.past])
     test = rows.filter(pl.Series(fold.test))
     probabilities = {
         "model": calibrator.probability(test_score),
@@ -240,14 +240,14 @@ def feature_matrix(frame: pl.DataFrame) -> Matrix:
 
     Raises `FeatureFrameError` where a feature column is missing.
     """
-    missing = [name for name in FEATURE_NAMES if name not in frame.columns]
+    missing = [name for name in MODELLED_NAMES if name not in frame.columns]
     if missing:
         message = (
             f"landmarks lack the feature columns {', '.join(missing)}; join features.enrolment_week in full, "
             "and rebuild the features where the contract has grown"
         )
         raise FeatureFrameError(message)
-    return frame.select(pl.col(FEATURE_NAMES).cast(pl.Float32).fill_null(float("nan"))).to_numpy()
+    return frame.select(pl.col(MODELLED_NAMES).cast(pl.Float32).fill_null(float("nan"))).to_numpy()
 
 
 def raw_score(booster: lightgbm.Booster, features: Matrix, *, threads: int) -> Vector:
@@ -258,7 +258,7 @@ def raw_score(booster: lightgbm.Booster, features: Matrix, *, threads: int) -> V
 
 
 def _dataset(features: Matrix, outcome: Vector, parameters: dict[str, object]) -> lightgbm.Dataset:
-    return lightgbm.Dataset(features, label=outcome, feature_name=list(FEATURE_NAMES), params=parameters)
+    return lightgbm.Dataset(features, label=outcome, feature_name=list(MODELLED_NAMES), params=parameters)
 
 
 def _fit(features: Matrix, outcome: Vector, settings: TrainingSettings, shape: Shape) -> lightgbm.Booster:

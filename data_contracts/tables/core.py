@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from data_contracts.schema import Table
 from data_contracts.tables import table
+from data_contracts.tables.inputs import RAW_STATEMENT
 
 IDENTITY_LINK = table(
     "core.identity_link",
@@ -51,7 +52,47 @@ STATEMENT = table(
     level="statement",
     spec="statement_id identity_id* learner_id* enrolment_id* course_id* attribution verb_kind is_act activity_kind "
     "strand object_iri* is_about_course scaled_score* event_count duration_seconds* happened_at known_at epoch_day "
-    "known_epoch_day first_second",
+    "known_epoch_day first_second registration* is_certain is_unknown_verb is_unknown_type",
+)
+STATEMENT_KEY = table(
+    "core.statement_key",
+    "Where each id stands in raw.statement, so that a night finds few statements without reading all",
+    grain="one row per row of raw.statement",
+    key="row_number",
+    spec="row_number statement_hash",
+)
+NOTED_STATEMENT = Table(
+    "core",
+    "noted_statement",
+    "Copies of the statements that decide about others: those that void, and all contents of ids that stand repeatedly",
+    "one row per such row of raw.statement",
+    (),
+    RAW_STATEMENT.columns,
+    "statement",
+)
+STATEMENT_BASIS = table(
+    "core.statement_basis",
+    "What statements were attributed by, so that only those are attributed anew of whom it changed",
+    grain="one row per identity (its learner) and per learner (zone and enrolments)",
+    key="basis_kind basis_key",
+    level="learner",
+    spec="basis_kind basis_key basis_digest",
+)
+REGISTRATION_USE = table(
+    "core.registration_use",
+    "What registrations of statements were seen with, where learner and enrolment are certain",
+    grain="one row per registration, learner and enrolment",
+    key="registration learner_id enrolment_id",
+    level="learner",
+    spec="registration learner_id enrolment_id* statements_count",
+)
+RESTATED = table(
+    "core.restated",
+    "What changed in statements and days, until what is made of it has been made anew",
+    grain="one row per table to be made anew and learner, enrolment and local day",
+    key="",
+    level="learner",
+    spec="restated_kind learner_id* enrolment_id* epoch_day*",
 )
 UNKNOWN_TERM = table(
     "core.unknown_term",
@@ -91,6 +132,14 @@ LEARNER_ACTIVITY = table(
     key="learner_id epoch_day strand activity_kind",
     level="learner",
     spec="learner_id epoch_day strand activity_kind events_count minutes",
+)
+OPENED_ACTIVITY = table(
+    "core.opened_activity",
+    "Which activities an enrolment has opened, and since when that is known",
+    grain="one row per enrolment and activity",
+    key="enrolment_id activity_iri",
+    level="learner",
+    spec="enrolment_id activity_iri known_epoch_day statements_digest",
 )
 SUBMISSION = table(
     "core.submission",
@@ -194,6 +243,7 @@ CORE_TABLES: tuple[Table, ...] = (
     ENROLMENT_DAY,
     DAY_STATE,
     LEARNER_ACTIVITY,
+    OPENED_ACTIVITY,
     SUBMISSION,
     MENTORING_MATCH,
     MENTORING_EVENT,
@@ -205,3 +255,6 @@ CORE_TABLES: tuple[Table, ...] = (
     COMMITMENT,
     REGISTRATION,
 )
+
+# What one night remembers for the next; it says how tables were made, not what is in them, and a rebuild makes its own.
+CORE_STATE: tuple[Table, ...] = (STATEMENT_KEY, NOTED_STATEMENT, STATEMENT_BASIS, REGISTRATION_USE, RESTATED)

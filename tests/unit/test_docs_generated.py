@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data_contracts.features import FEATURE_NAMES
+from data_contracts.features import BY_NAME, FEATURE_NAMES
 from data_contracts.tables.inputs import INPUTS
 from data_contracts.tables.marts import MARTS
 from pipelines.cli import COMMANDS
@@ -60,14 +60,15 @@ def calls(page: Path, word: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", generate.PARTS)
+@pytest.mark.parametrize("name", [*generate.PARTS, *generate.WHOLE])
 def test_each_generated_page_is_as_the_generator_writes_it(name):
     committed = (DOCS / name).read_text("utf-8")
     assert generate.page(name, committed) == committed, "run: python docs/generate.py"
 
 
 def test_check_fails_on_a_page_that_differs_and_writes_nothing(tmp_path, monkeypatch, capsys):
-    for name in generate.PARTS:
+    (tmp_path / "features").mkdir()
+    for name in (*generate.PARTS, *generate.WHOLE):
         (tmp_path / name).write_bytes((DOCS / name).read_bytes())
     monkeypatch.setattr(generate, "FOLDER", tmp_path)
     assert generate.main(["--check"]) == 0
@@ -95,7 +96,27 @@ def test_generated_pages_name_every_column_setting_and_feature():
         everywhere = {"recorded_at"} if page == "inputs.md" else {"publication_id"}
         assert [name for name in table.column_names if f"`{name}`" not in section and name not in everywhere] == []
     assert [name for name in Settings.model_fields if f"| `{name}` |" not in text["settings.md"]] == []
-    assert [name for name in FEATURE_NAMES if f"| `{name}` |" not in text["features.md"]] == []
+    assert [name for name in FEATURE_NAMES if f"/{BY_NAME[name].family}.md#{name})" not in text["features.md"]] == []
+
+
+def test_there_is_a_page_for_each_family_and_for_no_other():
+    assert {f"features/{page.name}" for page in (DOCS / "features").iterdir()} == set(generate.WHOLE)
+
+
+def test_a_feature_whose_formula_no_docstring_tells_is_refused(monkeypatch):
+    def peers_features():
+        """Family peers.
+
+        social_days_Nd_share = days with a social event / days with any; null without.
+        """
+
+    assert generate._told(peers_features)[1] == {
+        "social_days_Nd_share": "days with a social event / days with any; null without."
+    }
+    feature = BY_NAME["events_7d"]
+    assert "| formula | sum of events |" in generate._section(feature, {"events_Nd": "sum of events"})
+    with pytest.raises(generate.PageError, match=r"activity has no formula `events_7d = .*` or `events_Nd = "):
+        generate._section(feature, {"events_28d": "sum of events"})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+import os
+from collections.abc import Callable, Iterator
 
 import duckdb
 import narwhals as nw
@@ -14,20 +16,13 @@ from polars.testing import assert_frame_equal
 from data_contracts.fields.learning import STRANDS
 from data_contracts.schema import Kind, Table
 from features.windows import landmarks
+from tests.unit.features import spark
+from tests.unit.features.mentoring_world import delays, made_mentoring
 
 # Days lie on both sides of 1970-01-01, where engines' remainders and quotients disagree.
 TONIGHT = 75
 COURSES = {"c1": ("p1", -40, 45), "c2": ("p1", -11, 80), "c3": ("p2", 6, 120), None: ("p2", -3, 110)}
 KINDS = ("content", "forum", "collaboration", "quiz", "assessment", "page")
-EVENT_KINDS = (
-    "held",
-    "missed_by_learner",
-    "missed_by_mentor",
-    "cancelled",
-    "planned",
-    "message_by_mentor",
-    "message_by_learner",
-)
 ENDS = ("abandoned", "abandoned", "failed", "completed")
 DTYPE = {Kind.TEXT: pl.String, Kind.INTEGER: pl.Int64, Kind.NUMBER: pl.Float64, Kind.BOOLEAN: pl.Boolean}
 
@@ -60,10 +55,6 @@ def _enrolments(random: np.random.Generator, count: int) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _delays(random: np.random.Generator, count: int) -> np.ndarray:
-    return random.choice([0, 0, 0, 0, 1, 5, 9, 30], count)
-
-
 def _enrolment_days(random: np.random.Generator, enrolments: pl.DataFrame, rows: int) -> pl.DataFrame:
     started = enrolments.filter(pl.int_range(pl.len()) % 4 != 3)["enrolment_id"].to_numpy()
     day = random.integers(-65, TONIGHT + 20, rows)
@@ -72,7 +63,7 @@ def _enrolment_days(random: np.random.Generator, enrolments: pl.DataFrame, rows:
         {
             "enrolment_id": random.choice(started, rows),
             "epoch_day": day,
-            "known_epoch_day": day + _delays(random, rows),
+            "known_epoch_day": day + delays(random, rows),
             "strand": random.choice(STRANDS, rows),
             "activity_kind": random.choice(KINDS, rows),
             "events_count": random.integers(1, 30, rows),
@@ -101,50 +92,54 @@ def _submissions(random: np.random.Generator, enrolments: pl.DataFrame) -> pl.Da
                     "due_epoch_day": None if work == 5 else due,
                     "weight": None if work == 4 else float(work + 1) * 2.5,
                     "submitted_epoch_day": submitted,
-                    "known_epoch_day": None if submitted is None else submitted + int(_delays(random, 1)[0]),
+                    "known_epoch_day": None if submitted is None else submitted + int(delays(random, 1)[0]),
                     "score_share": float(random.integers(0, 101)) / 100 if is_scored else None,
-                    "score_known_epoch_day": submitted + int(_delays(random, 1)[0]) if is_scored else None,
+                    "score_known_epoch_day": submitted + int(delays(random, 1)[0]) if is_scored else None,
                 }
             )
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _mentoring(random: np.random.Generator, learners: list[str]) -> World:
-    matched = [learner for number, learner in enumerate(learners) if number % 3]
-    rows = 30 * len(matched)
-    day = random.integers(-45, TONIGHT + 20, rows)
-    events = pl.DataFrame(
+def _away(random: np.random.Generator, learners: list[str]) -> pl.DataFrame:
+    """Leave and closed days, some planned ahead and some told late; half of the learners have none."""
+    rows = 40 * len(learners)
+    day = random.integers(-65, TONIGHT + 20, rows)
+    return pl.DataFrame(
         {
-            "event_id": [f"v{number}" for number in range(rows)],
-            "learner_id": random.choice(matched, rows),
-            "programme_id": random.choice(["p1", "p2", "none"], rows),
-            "event_kind": random.choice(EVENT_KINDS, rows),
+            "learner_id": random.choice(learners[::2], rows),
             "epoch_day": day,
-            "known_epoch_day": day + _delays(random, rows),
+            "known_epoch_day": day + random.choice([-20, -3, 0, 0, 6, 25], rows),
+            "away_kind": random.choice(["leave", "closed"], rows),
         }
-    ).with_columns(pl.col("programme_id").replace({"none": None}))
-    starts = random.integers(-45, 60, 2 * len(matched))
-    matches = pl.DataFrame(
-        {
-            "match_id": [f"m{number}" for number in range(len(starts))],
-            "learner_id": matched * 2,
-            "programme_id": random.choice(["p1", "p2"], len(starts)),
-            "matched_epoch_day": starts,
-            "match_ended_epoch_day": [int(start) + 40 if number % 2 else None for number, start in enumerate(starts)],
-            "agreed_sessions_per_week": [
-                None if number % 5 == 0 else 0.5 * (number % 4) for number in range(len(starts))
-            ],
-        }
+    ).unique(["learner_id", "epoch_day"], keep="first", maintain_order=True)
+
+
+def _coverage(random: np.random.Generator, enrolments: pl.DataFrame) -> World:
+    """What each course releases on which day, and what of it each enrolment has opened; one in four opens nothing."""
+    activities = pl.DataFrame(
+        [
+            {
+                "course_id": course,
+                "available_epoch_day": start + 7 * week,
+                "activities_count": int(random.integers(1, 9)),
+            }
+            for course, (_, start, _) in COURSES.items()
+            if course is not None
+            for week in range(12)
+        ]
     )
-    opened = random.integers(-30, TONIGHT + 5, len(learners))
-    tickets = pl.DataFrame(
-        {
-            "learner_id": random.choice(learners, len(opened)),
-            "opened_epoch_day": opened,
-            "resolved_epoch_day": [int(day) + 12 if number % 3 else None for number, day in enumerate(opened)],
-        }
+    started = enrolments.filter(pl.int_range(pl.len()) % 4 != 3).select("enrolment_id", "course_id")
+    offered = started.join(activities, on="course_id")
+    opened = random.binomial(offered["activities_count"].to_numpy(), 0.5)
+    spread = offered.with_columns(opened_count=pl.Series(opened)).filter(pl.col("opened_count") > 0)
+    late = random.integers(-9, 30, len(spread))
+    openings = spread.select(
+        "enrolment_id",
+        (pl.col("available_epoch_day") + pl.Series(late)).alias("known_epoch_day"),
+        "available_epoch_day",
+        "opened_count",
     )
-    return {"matches": matches, "events": events, "tickets": tickets}
+    return {"openings": openings, "activities": activities}
 
 
 @pytest.fixture(scope="session")
@@ -152,10 +147,10 @@ def tonight() -> int:
     return TONIGHT
 
 
-@pytest.fixture(scope="session")
-def world() -> World:
+@functools.cache
+def made_world(seed: int) -> World:
     """Forty enrolments in three courses and without one: four phases and tonight's, late rows, never-starters."""
-    random = np.random.default_rng(7)
+    random = np.random.default_rng(seed)
     enrolments = _enrolments(random, 40)
     weeks = pl.DataFrame({"week_index": range(25)})
     observed = (
@@ -169,54 +164,94 @@ def world() -> World:
         "landmarks": observed.sort("enrolment_id", "observed_epoch_day"),
         "enrolment_days": _enrolment_days(random, enrolments, 2500),
         "submissions": _submissions(random, enrolments),
-        **_mentoring(random, sorted(set(enrolments["learner_id"]))),
+        **made_mentoring(random, sorted(set(enrolments["learner_id"])), tonight=TONIGHT),
+        "away_days": _away(random, sorted(set(enrolments["learner_id"]))),
+        **_coverage(random, enrolments),
     }
 
 
 @pytest.fixture(scope="session")
-def on_both() -> Callable[..., pl.DataFrame]:
-    """Run a feature function on Polars and on DuckDB, hold the rows equal, return them sorted."""
+def world() -> World:
+    """One small random world."""
+    return made_world(7)
 
+
+@pytest.fixture(scope="session")
+def world_of() -> Callable[[int], World]:
+    """Small random worlds by their seed; each is made once and not written into."""
+    return made_world
+
+
+Run = Callable[..., pl.DataFrame]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test that runs on both engines runs twice: Polars beside DuckDB, and Polars beside Spark.
+
+    The second is skipped where Spark is missing, unless HANDRAIL_REQUIRE_SPARK is 1: then that is a failure.
+    """
+    if "on_both" in metafunc.fixturenames:
+        reason = None if os.environ.get("HANDRAIL_REQUIRE_SPARK") == "1" else spark.missing()
+        marks = [pytest.mark.spark, *([pytest.mark.skip(reason)] if reason else [])]
+        metafunc.parametrize("on_both", ["duckdb", pytest.param("spark", marks=marks)], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def on_polars() -> Run:
+    """Run a feature function on Polars alone, for cases by hand: a whole world shows that engines agree."""
+
+    def run(function: Callable[..., nw.LazyFrame], *frames: pl.DataFrame) -> pl.DataFrame:
+        found = function(*(nw.from_native(frame.lazy()) for frame in frames)).collect().to_native()
+        return found.sort(found.columns)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def on_duckdb() -> Run:
     def run(function: Callable[..., nw.LazyFrame], *frames: pl.DataFrame, **settings: object) -> pl.DataFrame:
-        on_polars = function(*(nw.from_native(frame.lazy()) for frame in frames), **settings).collect().to_native()
         with duckdb.connect() as connection:
             relations = []
             for number, frame in enumerate(frames):
                 connection.register(f"given_{number}", frame.to_arrow())
                 connection.execute(f"CREATE TABLE frame_{number} AS SELECT * FROM given_{number}")
                 relations.append(nw.from_native(connection.table(f"frame_{number}")))
-            on_duckdb = function(*relations, **settings).collect("polars").to_native()
-        ordered = on_polars.sort(on_polars.columns)
-        assert_frame_equal(ordered, on_duckdb.sort(on_polars.columns), check_exact=True)
-        return ordered
+            return function(*relations, **settings).collect("polars").to_native()
 
     return run
 
 
 @pytest.fixture(scope="session")
-def sql() -> Callable[..., pl.DataFrame]:
-    """Ask DuckDB about frames by name: the oracle's side."""
+def on_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    session = spark.start(tmp_path_factory.mktemp("spark"))
+    # A frame is handed over once; it is kept beside what became of it, so that its id stays its own.
+    given: dict[int, tuple[pl.DataFrame, nw.LazyFrame]] = {}
 
-    def ask(query: str, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-        with duckdb.connect() as connection:
-            for name, frame in frames.items():
-                connection.register(name, frame.to_arrow())
-            return pl.DataFrame(connection.sql(query).to_arrow_table())
+    def lent(frame: pl.DataFrame) -> nw.LazyFrame:
+        if id(frame) not in given:
+            given[id(frame)] = frame, nw.from_native(session.createDataFrame(frame.to_arrow()))
+        return given[id(frame)][1]
 
-    return ask
+    def run(function: Callable[..., nw.LazyFrame], *frames: pl.DataFrame, **settings: object) -> pl.DataFrame:
+        return function(*map(lent, frames), **settings).collect("polars").to_native()
+
+    yield run
+    spark.stop(session)
 
 
 @pytest.fixture(scope="session")
-def matches_oracle() -> Callable[[pl.DataFrame, pl.DataFrame], None]:
-    """Hold computed features to an oracle's rows, column by column, within the rounding."""
+def on_both(request: pytest.FixtureRequest) -> Run:
+    """Run a feature function on Polars and on the other engine, hold the rows equal, return them sorted."""
+    on_other: Run = request.getfixturevalue(f"on_{request.param}")
 
-    def compare(computed: pl.DataFrame, oracle: pl.DataFrame) -> None:
-        key = ["enrolment_id", "observed_epoch_day"]
-        assert set(oracle.columns) == set(computed.columns)
-        expected = oracle.select(pl.col(name).cast(dtype) for name, dtype in computed.schema.items())
-        assert_frame_equal(computed.sort(key), expected.sort(key), check_exact=False, abs_tol=1e-6, rel_tol=0)
+    def run(function: Callable[..., nw.LazyFrame], *frames: pl.DataFrame, **settings: object) -> pl.DataFrame:
+        on_polars = function(*(nw.from_native(frame.lazy()) for frame in frames), **settings).collect().to_native()
+        ordered = on_polars.sort(on_polars.columns)
+        other = on_other(function, *frames, **settings)
+        assert_frame_equal(ordered, other.sort(on_polars.columns), check_exact=True)
+        return ordered
 
-    return compare
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Activity, recency, trend and context before each landmark."""
+"""Activity, recency and trend before each landmark."""
 
 from __future__ import annotations
 
@@ -7,60 +7,8 @@ from math import log
 import polars as pl
 import pytest
 
-from data_contracts.features import family_names
-from data_contracts.tables.features import ACTIVITY
-from features.activity import activity_features, context_features
-
-# The definitions as one range join: a row counts at D when it happened and was known before D.
-ORACLE = """
-WITH seen AS (
-    SELECT l.enrolment_id, l.observed_epoch_day AS d, e.* EXCLUDE (enrolment_id)
-    FROM landmarks l JOIN enrolment_days e
-      ON e.enrolment_id = l.enrolment_id AND e.epoch_day < l.observed_epoch_day
-     AND e.known_epoch_day < l.observed_epoch_day
-), summed AS (
-    SELECT enrolment_id, d,
-        count(DISTINCT epoch_day) FILTER (epoch_day >= d - 7) AS active_days_7d,
-        count(DISTINCT epoch_day) FILTER (epoch_day >= d - 14) AS active_days_14d,
-        count(DISTINCT epoch_day) FILTER (epoch_day >= d - 28) AS active_days_28d,
-        sum(events_count) FILTER (epoch_day >= d - 7) AS events_7d,
-        sum(events_count) FILTER (epoch_day >= d - 14) AS events_14d,
-        sum(events_count) FILTER (epoch_day >= d - 28) AS events_28d,
-        sum(minutes) FILTER (epoch_day >= d - 7) AS minutes_7d,
-        sum(minutes) FILTER (epoch_day >= d - 14) AS minutes_14d,
-        sum(minutes) FILTER (epoch_day >= d - 28) AS minutes_28d,
-        count(DISTINCT epoch_day) AS active_days_to_date, sum(events_count) AS events_to_date,
-        sum(distinct_activities_count) FILTER (epoch_day >= d - 28) AS distinct_activities_28d,
-        sum(events_count) FILTER (epoch_day >= d - 28 AND activity_kind IN ('forum', 'collaboration'))
-            AS forum_events_28d,
-        sum(events_count) FILTER (epoch_day >= d - 28 AND activity_kind IN ('quiz', 'assessment')) AS quiz_events_28d,
-        sum(events_count) FILTER (epoch_day >= d - 28 AND strand = 'formal') AS formal_events_28d,
-        sum(events_count) FILTER (epoch_day >= d - 28 AND strand = 'social') AS social_events_28d,
-        sum(events_count) FILTER (epoch_day >= d - 28 AND strand = 'experiential') AS experiential_events_28d,
-        d - 1 - max(epoch_day) AS silence,
-        (max(epoch_day) - min(epoch_day)) / (count(DISTINCT epoch_day) - 1) AS mean_gap
-    FROM seen GROUP BY enrolment_id, d
-), weekly AS (
-    SELECT l.enrolment_id, l.observed_epoch_day AS d, ago, coalesce(sum(s.events_count), 0) AS events
-    FROM landmarks l CROSS JOIN range(4) weeks(ago)
-    LEFT JOIN seen s ON s.enrolment_id = l.enrolment_id AND s.d = l.observed_epoch_day
-         AND s.epoch_day BETWEEN l.observed_epoch_day - 7 * (ago + 1) AND l.observed_epoch_day - 7 * ago - 1
-    GROUP BY ALL
-), trend AS (
-    SELECT enrolment_id, d, regr_slope(ln(1 + events), -ago) AS events_slope_4w,
-        (1 + max(events) FILTER (ago = 0)) / (1 + avg(events) FILTER (ago > 0)) AS events_last_week_ratio
-    FROM weekly GROUP BY enrolment_id, d
-)
-SELECT l.enrolment_id, l.observed_epoch_day,
-    coalesce(COLUMNS(s.* EXCLUDE (enrolment_id, d, silence, mean_gap)), 0),
-    coalesce(silence, greatest(0, l.observed_epoch_day - enrolled_epoch_day)) AS days_since_activity,
-    silence IS NULL AS has_never_started,
-    CASE WHEN active_days_to_date > 1 THEN silence / mean_gap END AS gap_to_own_mean_ratio,
-    events_slope_4w, events_last_week_ratio
-FROM landmarks l JOIN enrolments USING (enrolment_id)
-LEFT JOIN summed s ON s.enrolment_id = l.enrolment_id AND s.d = l.observed_epoch_day
-JOIN trend t ON t.enrolment_id = l.enrolment_id AND t.d = l.observed_epoch_day
-"""
+from data_contracts.tables.features import FAMILY_TABLES
+from features.activity import activity_features
 
 DAY = {
     "enrolment_id": "e",
@@ -77,25 +25,28 @@ DAY = {
 }
 
 
-def at(on_both, observed, *days, enrolled=90):
-    """The features of one enrolment at each of the days given."""
+def at(on_both, observed, *days, enrolled=90, away=()):
+    """The features of one enrolment at each of the days given; a day away is (day, day known)."""
     rows = [DAY | row for row in days]
     rows = [row | {"known_epoch_day": row["known_epoch_day"] or row["epoch_day"]} for row in rows]
     enrolment_days = pl.DataFrame(rows or [DAY], schema_overrides={"known_epoch_day": pl.Int64})
     return on_both(
         activity_features,
-        pl.DataFrame({"enrolment_id": "e", "observed_epoch_day": observed}),
+        pl.DataFrame({"enrolment_id": "e", "learner_id": "ana", "observed_epoch_day": observed}),
         pl.DataFrame({"enrolment_id": ["e"], "enrolled_epoch_day": [enrolled]}),
         enrolment_days if rows else enrolment_days.clear(),
+        pl.DataFrame(
+            [("ana", *day) for day in away] + [("ben", 97, 97)],
+            {"learner_id": pl.String, "epoch_day": pl.Int64, "known_epoch_day": pl.Int64},
+            orient="row",
+        ),
     ).rows(named=True)
 
 
-def test_every_feature_of_a_world_agrees_with_the_definition_in_sql(
-    world, on_both, sql, matches_oracle, keeps_contract
-):
-    computed = on_both(activity_features, world["landmarks"], world["enrolments"], world["enrolment_days"])
-    keeps_contract(computed, ACTIVITY)
-    matches_oracle(computed, sql(ORACLE, world))
+def test_a_world_has_a_row_a_landmark_that_keeps_the_contract(world, on_both, keeps_contract):
+    names = ("landmarks", "enrolments", "enrolment_days", "away_days")
+    computed = on_both(activity_features, *(world[name] for name in names))
+    keeps_contract(computed, FAMILY_TABLES["activity"])
     assert computed["has_never_started"].sum() > 20
     assert len(computed) == len(world["landmarks"])
 
@@ -105,7 +56,7 @@ def test_windows_look_back_over_whole_days_and_no_further(on_both):
     (row,) = at(on_both, [100], *edges)
     assert [row[f"active_days_{days}d"] for days in (7, 14, 28)] == [2, 4, 6]
     assert [row[f"minutes_{days}d"] for days in (7, 14, 28)] == [4.0, 8.0, 12.0]
-    assert row["events_to_date"] == 7
+    assert (row["events_to_date"], row["minutes_to_date"]) == (7, 14.0)
 
 
 def test_what_was_not_known_yet_does_not_count_and_later_counts_where_it_happened(on_both):
@@ -143,6 +94,19 @@ def test_active_yesterday_is_no_day_of_silence(on_both):
     assert row["gap_to_own_mean_ratio"] is None
 
 
+def test_leave_and_closed_days_are_no_silence(on_both):
+    # Before the last activity, in the silence, told too late, and on the observed day itself.
+    away = [(89, 80), (91, 91), (95, 60), (98, 104), (100, 60)]
+    rows = at(on_both, [100, 107], {"epoch_day": 90}, away=away)
+    assert [row["days_since_activity"] for row in rows] == [9, 16]
+    assert [row["available_days_since_activity"] for row in rows] == [7, 12]
+
+
+def test_who_never_started_is_silent_from_the_day_of_enrolment_on(on_both):
+    (row,) = at(on_both, [100], enrolled=95, away=[(94, 94), (95, 95), (96, 96)])
+    assert (row["days_since_activity"], row["available_days_since_activity"]) == (5, 3)
+
+
 def test_silence_is_measured_by_the_learners_own_gaps(on_both):
     (row,) = at(on_both, [100], {"epoch_day": 81}, {"epoch_day": 83}, {"epoch_day": 87})
     assert row["days_since_activity"] == 12
@@ -168,26 +132,18 @@ def test_kinds_and_strands_are_counted_apart(on_both):
     )
     names = ("forum", "quiz", "formal", "social", "experiential")
     assert [row[f"{name}_events_28d"] for name in names] == [5, 12, 12, 2, 3]
+    assert [row[f"{name}_minutes_28d"] for name in ("formal", "social", "experiential")] == [4.0, 2.0, 2.0]
+    assert [row[f"{name}_active_days_28d"] for name in ("formal", "social", "experiential")] == [2, 1, 1]
     assert row["distinct_activities_28d"] == 7
 
 
-def test_context_is_where_the_course_and_the_learner_stand(on_both):
-    enrolments = pl.DataFrame(
-        {
-            "enrolment_id": ["e"],
-            "enrolled_epoch_day": [90],
-            "course_start_epoch_day": [100],
-            "course_end_epoch_day": [119],
-            "studied_credits": [60.0],
-            "previous_attempts_count": [None],
-        },
-        schema_overrides={"previous_attempts_count": pl.Int64},
+def test_a_day_of_a_strand_counts_once_and_from_when_the_strand_is_known(on_both):
+    rows = at(
+        on_both,
+        [100, 107],
+        {"epoch_day": 95, "strand": "social"},
+        {"epoch_day": 95, "known_epoch_day": 101, "activity_kind": "quiz"},
+        {"epoch_day": 95, "known_epoch_day": 103},
     )
-    observed = pl.DataFrame({"enrolment_id": ["e"] * 4, "observed_epoch_day": [95, 101, 110, 120]})
-    found = on_both(context_features, observed, enrolments)
-    assert found.columns == ["enrolment_id", "observed_epoch_day", *family_names("context")]
-    assert found["course_week"].to_list() == [-1.0, 0.0, 1.0, 2.0]
-    assert found["course_elapsed_share"].to_list() == [0.0, 0.05, 0.5, 1.0]
-    assert found["enrolled_before_start_days"].to_list() == [10.0] * 4
-    assert found["studied_credits"].to_list() == [60.0] * 4
-    assert found["previous_attempts_count"].to_list() == [None] * 4
+    assert [row["formal_active_days_28d"] for row in rows] == [0, 1]
+    assert [row["active_days_28d"] for row in rows] == [1, 1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 from data_contracts.tables.core import ENROLMENT_DAY
@@ -72,35 +71,3 @@ def test_days_known_strands_and_kinds_stand_apart(on_both):
 
 def test_statements_of_no_enrolment_are_left_out(on_both):
     assert summed(on_both, {"enrolment_id": None}, {})["events_count"].to_list() == [1]
-
-
-def test_a_thousand_statements_agree_with_sql(on_both, sql):
-    random = np.random.default_rng(1)
-    rows = 1000
-    statements = pl.DataFrame(
-        {
-            "enrolment_id": random.choice(["e", "f"], rows),
-            "epoch_day": random.integers(-3, 3, rows),
-            "strand": random.choice(["formal", "social"], rows),
-            "activity_kind": random.choice(["quiz", "forum"], rows),
-            "event_count": random.integers(1, 4, rows),
-            "minutes": random.integers(0, 90, rows) / 4,
-            "object_iri": random.choice(["a", "b", "c", "-"], rows),
-            "first_second": random.integers(0, 86400, rows),
-            "scaled_score": random.choice([0.25, 9.0], rows),
-            "delay": random.integers(0, 2, rows),
-        }
-    ).with_columns(
-        known_epoch_day=pl.col("epoch_day") + pl.col("delay"),
-        object_iri=pl.when(pl.col("object_iri") != "-").then("object_iri"),
-        scaled_score=pl.when(pl.col("scaled_score") < 1).then("scaled_score"),
-    )
-    oracle = sql(
-        """
-        SELECT enrolment_id, epoch_day, known_epoch_day, strand, activity_kind, sum(event_count)::BIGINT, sum(minutes),
-               count(DISTINCT object_iri), count(scaled_score), min(first_second), max(first_second)
-        FROM statements GROUP BY ALL ORDER BY ALL
-        """,
-        {"statements": statements},
-    )
-    assert on_both(enrolment_days, statements).rows() == oracle.rows()

