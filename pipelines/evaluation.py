@@ -23,6 +23,7 @@ import polars as pl
 from data_contracts.errors import UsageError
 from models.evaluation import TARGETS
 from pipelines import feature_tables
+from pipelines.core.coverage import build_opened_activities
 from pipelines.core.days import build_days, build_submissions
 from pipelines.core.enrolments import build_enrolments
 from pipelines.core.identities import link_identities
@@ -43,17 +44,12 @@ _STAGES: dict[str, tuple[Callable[[Night], object], ...]] = {
         link_identities,
         attribute_statements,
         build_days,
+        build_opened_activities,
         build_submissions,
         build_enrolments,
         build_mentoring_events,
     ),
-    "features": (
-        feature_tables.build_landmarks,
-        feature_tables.build_activity,
-        feature_tables.build_assessment,
-        feature_tables.build_mentoring,
-        feature_tables.build_enrolment_weeks,
-    ),
+    "features": (feature_tables.build_all,),
 }
 
 # The data is public; a fixed key lets two evaluations sort their rows alike, so they train the same model.

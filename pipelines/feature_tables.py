@@ -1,27 +1,40 @@
 """From core to features: landmarks, feature families, labels. Polars runs the functions of `features`.
 
-Belongs here: which rows of core each feature function is fed with, and where its rows go. Does not belong here:
-formulas (`features`), wiring (`pipelines.assets`).
-Every function takes the open night, fills its table anew, is as of the night's observed_at and returns its rows.
+Belongs here: which rows of core each frame is, and where the functions' rows go. Does not belong here: formulas
+(`features`), which landmarks are computed (`pipelines.feature_changes`), wiring (`pipelines.assets`).
+Every function takes the open night, brings its table up to its observed_at and returns its rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import narwhals as nw
 import polars as pl
 
+from data_contracts.schema import Table
 from data_contracts.tables import features as tables
-from data_contracts.tables.core import ENROLMENT, ENROLMENT_DAY, MENTORING_EVENT, SUBMISSION
+from data_contracts.tables.core import (
+    AWAY_DAY,
+    COMMITMENT,
+    ENROLMENT,
+    ENROLMENT_DAY,
+    GOAL,
+    GOAL_UPDATE,
+    MENTORING_EVENT,
+    MENTORING_MATCH,
+    OPENED_ACTIVITY,
+    SUBMISSION,
+)
 from data_contracts.tables.inputs import RAW_INPUTS
-from features.activity import activity_features, context_features
-from features.assessment import assessment_features
 from features.labels import labels
-from features.mentoring import mentoring_features
+from features.registry import REGISTRY, FeatureTable
 from features.table import enrolment_week
 from features.windows import landmarks
 from pipelines.core.local_time import date_day, epoch_day
+from pipelines.feature_changes import Fact, Telling, find_landmarks, is_current, remember
 from pipelines.resources import Night
 from pipelines.warehouse import current
 
@@ -30,89 +43,278 @@ _LONGEST_COURSE_WEEKS = 160
 Lazy = nw.LazyFrame[Any]
 
 
-def build_landmarks(night: Night) -> int:
-    """Fill features.landmark: course weeks of the past, tonight for those active now."""
-    weeks = nw.from_native(pl.LazyFrame({"week_index": range(_LONGEST_COURSE_WEEKS)}))
-    rows = landmarks(_enrolments(night), weeks, tonight_epoch_day=night.tonight_epoch_day)
-    return night.warehouse.replace_with(tables.LANDMARK, _collected(rows))
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a frame comes from: the asset after which it is there, and its query.
+
+    `keys` name whom a row is about (enrolment, learner, course, mentor); a frame `is_own` when a landmark needs only rows
+    of its own first key. `facts` say from which day on a row's columns count; without any, core.restated tells changes.
+    A frame of which nothing is said is read as a whole, and a change in it touches all landmarks of whom it is about.
+    """
+
+    asset: str
+    query: Callable[[Night], str]
+    keys: tuple[str, ...]
+    facts: tuple[Fact, ...] = (Fact(),)
+    is_own: bool = True
 
 
-def build_activity(night: Night) -> int:
-    """Fill features.activity."""
-    # In one order, however the days came to stand: sums of floats would differ in their last digit.
-    days = _lazy(night, f"FROM {ENROLMENT_DAY.qualified_name} ORDER BY ALL")
-    return night.warehouse.replace_with(
-        tables.ACTIVITY, _collected(activity_features(_landmarks(night), _enrolments(night), days))
+def _enrolments(night: Night) -> str:
+    """Enrolments of all who did not opt out: who did is neither scored nor learned from."""
+    return f"FROM {ENROLMENT.qualified_name} WHERE opted_out_at IS NULL OR opted_out_at >= {night.observed_sql}"
+
+
+def _events(_: Night) -> str:
+    """The mentoring time line, with the seconds from a message to its answer."""
+    return (
+        "SELECT *, CAST(epoch(answered_at) - epoch(happened_at) AS BIGINT) AS answer_seconds "
+        f"FROM {MENTORING_EVENT.qualified_name}"
     )
 
 
-def build_assessment(night: Night) -> int:
-    """Fill features.assessment."""
-    submissions = _lazy(night, f"FROM {SUBMISSION.qualified_name}")
-    return night.warehouse.replace_with(
-        tables.ASSESSMENT, _collected(assessment_features(_landmarks(night), submissions))
-    )
-
-
-def build_mentoring(night: Night) -> int:
-    """Fill features.mentoring."""
+def _tickets(night: Night) -> str:
+    """Tickets with the days on which they were first told of, and first told resolved, never before their own day."""
     before = night.observed_sql
-    matches = _lazy(
-        night,
-        f"SELECT learner_id, programme_id, {date_day('matched_on')} AS matched_epoch_day, "
-        f"{date_day('ended_on')} AS match_ended_epoch_day, agreed_sessions_per_week "
-        f"FROM {current(RAW_INPUTS['mentoring_match'], before)}",
-    )
-    tickets = _lazy(
-        night,
-        f"SELECT learner_id, {epoch_day('opened_at', 'zone')} AS opened_epoch_day, "
-        f"{epoch_day('resolved_at', 'zone')} AS resolved_epoch_day FROM {current(RAW_INPUTS['support_ticket'], before)} "
-        f"LEFT JOIN (SELECT learner_id, any_value(timezone) AS zone FROM {ENROLMENT.qualified_name} GROUP BY learner_id) "
-        "USING (learner_id)",
-    )
-    events = _lazy(night, f"FROM {MENTORING_EVENT.qualified_name}")
-    return night.warehouse.replace_with(
-        tables.MENTORING, _collected(mentoring_features(_landmarks(night), matches, events, tickets))
+    return f"""
+    WITH told AS (
+        SELECT ticket_id, resolved_at, min(known_at) AS told_at, min(min(known_at)) OVER (PARTITION BY ticket_id) AS first_at
+        FROM raw.support_ticket WHERE known_at < {before} GROUP BY ticket_id, resolved_at
+    ),
+    person AS (SELECT learner_id, min(timezone) AS zone FROM {ENROLMENT.qualified_name} GROUP BY learner_id)
+    SELECT t.learner_id, {epoch_day("t.opened_at", "zone")} AS opened_epoch_day,
+           {epoch_day("greatest(t.opened_at, told.first_at)", "zone")} AS opened_known_epoch_day,
+           {epoch_day("t.resolved_at", "zone")} AS resolved_epoch_day,
+           CASE WHEN t.resolved_at IS NOT NULL THEN {epoch_day("greatest(t.resolved_at, told.told_at)", "zone")} END
+               AS resolved_known_epoch_day
+    FROM {current(RAW_INPUTS["support_ticket"], before)} AS t
+    JOIN told ON told.ticket_id = t.ticket_id AND told.resolved_at IS NOT DISTINCT FROM t.resolved_at
+    JOIN person ON person.learner_id = t.learner_id
+    """
+
+
+# Without a day of release an activity counts as released from the start.
+_RELEASED = f"coalesce({date_day('available_on')}, 0) AS available_epoch_day"
+
+
+def _activities(night: Night) -> str:
+    return current(RAW_INPUTS["activity"], night.observed_sql)
+
+
+def _activity_counts(night: Night) -> str:
+    """How many activities each course releases on each day."""
+    return f"SELECT course_id, {_RELEASED}, count(*) AS activities_count FROM {_activities(night)} GROUP BY ALL"
+
+
+def _openings(night: Night) -> str:
+    """How many of its own course's activities an enrolment opened, by day of release and day first known."""
+    return (
+        f"SELECT o.enrolment_id, o.known_epoch_day, {_RELEASED}, count(*) AS opened_count "
+        f"FROM {OPENED_ACTIVITY.qualified_name} AS o JOIN {ENROLMENT.qualified_name} AS e USING (enrolment_id) "
+        f"JOIN {_activities(night)} AS a ON a.activity_iri = o.activity_iri AND a.course_id = e.course_id GROUP BY ALL"
     )
 
 
-def build_enrolment_weeks(night: Night) -> int:
-    """Fill features.enrolment_week: all families joined, with the cohort's percentiles."""
-    rows = enrolment_week(
-        _landmarks(night),
-        _lazy(night, f"FROM {tables.ACTIVITY.qualified_name}"),
-        context_features(_landmarks(night), _enrolments(night)),
-        _lazy(night, f"FROM {tables.ASSESSMENT.qualified_name}"),
-        _lazy(night, f"FROM {tables.MENTORING.qualified_name}"),
+_ENROLMENT, _LEARNER = ("enrolment_id",), ("learner_id",)
+_ENDS = "ended_epoch_day, ended_known_epoch_day, ended_kind, ended_rule, has_recorded_outcome, opted_out_at"
+_MATCH_END = "match_ended_epoch_day, match_ended_known_epoch_day"
+_ANSWER = "answered_at, answer_seconds, answered_known_epoch_day"
+_REVIEW = "reviewed_epoch_day, reviewed_known_epoch_day, status"
+_MET_AGAIN = "next_met_epoch_day, is_reviewed_at_next"
+_RESOLUTION = "resolved_epoch_day, resolved_known_epoch_day"
+
+FRAMES: Mapping[str, Source] = {
+    "landmarks": Source("feat_landmark", lambda _: f"FROM {tables.LANDMARK.qualified_name}", _ENROLMENT, ()),
+    # No feature reads an end; it takes landmarks away.
+    "enrolments": Source("core_enrolment", _enrolments, _ENROLMENT, (Fact(f"* EXCLUDE ({_ENDS})"),)),
+    "enrolment_days": Source("core_enrolment_day", lambda _: f"FROM {ENROLMENT_DAY.qualified_name}", _ENROLMENT, ()),
+    # Days of release are told by `activities`.
+    "openings": Source("core_enrolment", _openings, _ENROLMENT, ()),
+    "activities": Source("core_enrolment", _activity_counts, ("course_id",), (Fact(day="available_epoch_day"),)),
+    "away_days": Source(
+        "core_away_day", lambda _: f"FROM {AWAY_DAY.qualified_name}", _LEARNER, (Fact(day="known_epoch_day"),)
+    ),
+    "submissions": Source(
+        "core_submission",
+        lambda _: f"FROM {SUBMISSION.qualified_name}",
+        _ENROLMENT,
+        (
+            Fact("['activity_iri', 'due_epoch_day', 'weight']"),
+            Fact("['activity_iri', 'submitted_epoch_day']", "known_epoch_day"),
+            Fact("['activity_iri', 'score_share']", "score_known_epoch_day"),
+        ),
+    ),
+    # Whom a mentor has besides is counted too.
+    "matches": Source(
+        "core_mentoring_match",
+        lambda _: f"FROM {MENTORING_MATCH.qualified_name}",
+        ("learner_id", "mentor_id"),
+        (
+            Fact(f"* EXCLUDE ({_MATCH_END})", "known_epoch_day"),
+            Fact("['match_id', 'match_ended_epoch_day']", "match_ended_known_epoch_day"),
+        ),
+        is_own=False,
+    ),
+    "events": Source(
+        "core_mentoring_event",
+        _events,
+        _LEARNER,
+        (
+            Fact(f"* EXCLUDE ({_ANSWER})", "known_epoch_day"),
+            Fact("['event_id', 'answer_seconds']", "answered_known_epoch_day"),
+        ),
+    ),
+    "goals": Source(
+        "core_goal",
+        lambda _: f"FROM {GOAL.qualified_name}",
+        _LEARNER,
+        (
+            Fact("* EXCLUDE (superseded_epoch_day)", "known_epoch_day"),
+            Fact("['goal_id', 'version_number']", "superseded_epoch_day"),
+        ),
+    ),
+    "goal_updates": Source(
+        "core_goal", lambda _: f"FROM {GOAL_UPDATE.qualified_name}", _LEARNER, (Fact(day="known_epoch_day"),)
+    ),
+    "commitments": Source(
+        "core_goal",
+        lambda _: f"FROM {COMMITMENT.qualified_name}",
+        _LEARNER,
+        (
+            Fact(f"* EXCLUDE ({_REVIEW}, {_MET_AGAIN})", "made_known_epoch_day"),
+            Fact("['commitment_id', 'reviewed_epoch_day', 'status']", "reviewed_known_epoch_day"),
+            Fact("['commitment_id', 'is_reviewed_at_next']", "next_met_epoch_day"),
+        ),
+    ),
+    "tickets": Source(
+        "core_enrolment",
+        _tickets,
+        _LEARNER,
+        (
+            Fact(f"* EXCLUDE ({_RESOLUTION})", "opened_known_epoch_day"),
+            Fact("['opened_epoch_day', 'resolved_epoch_day']", "resolved_known_epoch_day"),
+        ),
+    ),
+}
+"""The frames that feature functions read, by the name of their parameter."""
+
+
+def build_landmarks(night: Night) -> int:
+    """Bring features.landmark up to date, and tell which landmarks the other tables have to compute."""
+    warehouse = night.warehouse
+    weeks = nw.from_native(pl.LazyFrame({"week_index": range(_LONGEST_COURSE_WEEKS)}))
+    rows = _collected(landmarks(_frame(night, "enrolments"), weeks, tonight_epoch_day=night.tonight_epoch_day))
+    with warehouse.transaction():
+        warehouse.execute(f"CREATE OR REPLACE TEMP TABLE landmark_then AS FROM {tables.LANDMARK.qualified_name}")
+        count = warehouse.replace_with(tables.LANDMARK, rows)
+        made = [family.table.qualified_name for family in REGISTRY.values()] + [tables.ENROLMENT_WEEK.qualified_name]
+        telling = {
+            name: Telling(source.query(night), source.keys, source.facts)
+            for name, source in FRAMES.items()
+            if source.facts
+        }
+        find_landmarks(warehouse, made, telling)
+    _forget_cuts(night)
+    return count
+
+
+def build_family(night: Night, family: FeatureTable) -> int:
+    """Bring a table of families up to date."""
+    return _bring_up(night, family.table, lambda frame: family.rows({name: frame(name) for name in family.reads}))[0]
+
+
+def build_enrolment_weeks(night: Night) -> tuple[int, Mapping[str, int]]:
+    """Bring features.enrolment_week up to date: all families joined, with the cohort's percentiles.
+
+    Returns its rows and, for the asset's metadata, how many landmarks are new, and how many that stood there before say
+    something else now.
+    """
+    families = [family.table.qualified_name for family in REGISTRY.values()]
+    return _bring_up(
+        night, tables.ENROLMENT_WEEK, lambda frame: enrolment_week(frame("landmarks"), *map(frame, families))
     )
-    return night.warehouse.replace_with(tables.ENROLMENT_WEEK, _collected(rows))
+
+
+def _bring_up(
+    night: Night, table: Table, function: Callable[[Callable[[str], Lazy]], Lazy]
+) -> tuple[int, Mapping[str, int]]:
+    """Compute a table's landmarks that are to be computed, or all; `function` makes rows from frames by name."""
+    warehouse, name = night.warehouse, table.qualified_name
+    if not is_current(warehouse, name):
+        rows = _collected(function(lambda frame: _frame(night, frame)))
+        with warehouse.transaction():
+            count = warehouse.replace_with(table, rows)
+            remember(warehouse, name)
+        return count, {"new_landmarks": count, "restated_landmarks": 0}
+    # One list for all tables, so that frames are cut once; to compute what another table lacks does no harm.
+    warehouse.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS observed AS FROM features.landmark SEMI JOIN "
+        "(SELECT DISTINCT enrolment_id, observed_epoch_day FROM features.landmark_anew) "
+        "USING (enrolment_id, observed_epoch_day)"
+    )
+    rows = _collected(function(lambda frame: _cut_frame(night, frame)))
+    key = "(enrolment_id, observed_epoch_day)"
+    those = f"{key} IN (SELECT {key} FROM observed)"
+    with warehouse.transaction():
+        warehouse.execute(f"CREATE OR REPLACE TEMP TABLE stood AS FROM {name} WHERE {those}")
+        warehouse.execute(f"DELETE FROM {name} WHERE {those} OR {key} NOT IN (SELECT {key} FROM features.landmark)")
+        warehouse.append(table, rows)
+        warehouse.execute("DELETE FROM features.landmark_anew WHERE table_name = ?", [name])
+        stood = int(warehouse.scalar("SELECT count(*) FROM stood"))
+        restated = int(warehouse.scalar(f"SELECT count(*) FROM (FROM stood EXCEPT FROM {name} WHERE {those})"))
+    return warehouse.count(table), {"new_landmarks": rows.height - stood, "restated_landmarks": restated}
 
 
 def build_labels(night: Night) -> int:
     """Fill features.label."""
     rows = labels(
-        _landmarks(night),
-        _enrolments(night),
+        _frame(night, "landmarks"),
+        _frame(night, "enrolments"),
         tonight_epoch_day=night.tonight_epoch_day,
         abandon_after_days=night.settings.abandon_after_days,
     )
     return night.warehouse.replace_with(tables.LABEL, _collected(rows))
 
 
+def build_all(night: Night) -> None:
+    """Bring every feature table up to date but the labels."""
+    build_landmarks(night)
+    for family in REGISTRY.values():
+        build_family(night, family)
+    build_enrolment_weeks(night)
+
+
+def _frame(night: Night, name: str) -> Lazy:
+    """A frame by the name of its parameter, or a table of schema features by its qualified name."""
+    # Days in one order, however they came to stand: sums of floats would differ in their last digit.
+    order = " ORDER BY ALL" if name == "enrolment_days" else ""
+    return _lazy(night, f"{FRAMES[name].query(night) if name in FRAMES else f'FROM {name}'}{order}")
+
+
+def _cut_frame(night: Night, name: str) -> Lazy:
+    """A frame's rows that the landmarks in the temporary table `observed` need; cut once a night."""
+    source = FRAMES.get(name)
+    if source is None or name == "landmarks":
+        return _lazy(
+            night, f"FROM {name if source is None else 'observed'} {_cut('enrolment_id', 'observed_epoch_day')}"
+        )
+    cut = _cut(source.keys[0]) if source.is_own else ""
+    night.warehouse.execute(
+        f"CREATE TEMP TABLE IF NOT EXISTS cut_{name} AS FROM ({source.query(night)}) {cut} ORDER BY ALL"
+    )
+    return _lazy(night, f"FROM cut_{name}")
+
+
+def _cut(*keys: str) -> str:
+    return f"SEMI JOIN (SELECT DISTINCT {', '.join(keys)} FROM observed) USING ({', '.join(keys)})"
+
+
+def _forget_cuts(night: Night) -> None:
+    for name in ("observed", *(f"cut_{name}" for name in FRAMES)):
+        night.warehouse.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+
 def _lazy(night: Night, sql: str) -> Lazy:
     return nw.from_native(night.warehouse.frame(sql).lazy())
-
-
-def _enrolments(night: Night) -> Lazy:
-    """Enrolments of all who did not opt out: who did is neither scored nor learned from."""
-    return _lazy(
-        night,
-        f"FROM {ENROLMENT.qualified_name} WHERE opted_out_at IS NULL OR opted_out_at >= {night.observed_sql}",
-    )
-
-
-def _landmarks(night: Night) -> Lazy:
-    return _lazy(night, f"FROM {tables.LANDMARK.qualified_name}")
 
 
 def _collected(frame: Lazy) -> pl.DataFrame:

@@ -21,8 +21,8 @@ import pyarrow as pa
 from data_contracts.errors import PermanentError, TransientError
 from data_contracts.schema import Table
 from data_contracts.tables.alerts import ALERT_TABLES
-from data_contracts.tables.core import CORE_TABLES
-from data_contracts.tables.features import FEATURE_TABLES
+from data_contracts.tables.core import CORE_STATE, CORE_TABLES
+from data_contracts.tables.features import FEATURE_STATE, FEATURE_TABLES
 from data_contracts.tables.inputs import RAW_TABLES
 from data_contracts.tables.risk import RISK_TABLES
 from pipelines.archive import Archive
@@ -141,7 +141,15 @@ class Warehouse:
     def _create_tables(self) -> None:
         for schema in DERIVED:
             self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        for contract in (*RAW_TABLES, *CORE_TABLES, *FEATURE_TABLES, *RISK_TABLES, *ALERT_TABLES):
+        for contract in (
+            *RAW_TABLES,
+            *CORE_TABLES,
+            *CORE_STATE,
+            *FEATURE_TABLES,
+            *FEATURE_STATE,
+            *RISK_TABLES,
+            *ALERT_TABLES,
+        ):
             self.con.execute(f"CREATE TABLE IF NOT EXISTS {contract.qualified_name} ({contract.ddl()})")
 
     def replay(self) -> None:
@@ -161,7 +169,7 @@ class Warehouse:
                     "SELECT * FROM read_parquet(?, union_by_name = true)",
                     [[str(part) for part in parts]],
                 )
-        self.con.execute("DELETE FROM ops.archive_unit; DELETE FROM ops.schema_version")
+        self.con.execute("DELETE FROM ops.archive_unit; DELETE FROM ops.schema_version; DELETE FROM ops.basis")
         self.con.execute("INSERT INTO ops.archive_unit VALUES (?)", [self.archive.last_unit()])
         for area in ("warehouse", "identity"):
             self.con.execute("INSERT INTO ops.schema_version VALUES (?, ?)", [area, SCHEMA_VERSION])
@@ -177,6 +185,19 @@ class Warehouse:
             yield
         finally:
             self.con.execute(f"SET memory_limit = '{self._memory_limit}'")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside stays, or nothing of it."""
+        self.con.execute("BEGIN")
+        try:
+            yield
+            self.con.execute("COMMIT")
+        except BaseException:
+            # An error of the database's own may have ended it already.
+            with suppress(duckdb.TransactionException):
+                self.con.execute("ROLLBACK")
+            raise
 
     def execute(self, sql: str, values: Iterable[object] = ()) -> None:
         """Run a statement for its effect."""

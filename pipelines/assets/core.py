@@ -7,10 +7,12 @@ from typing import Any
 
 from data_contracts.tables import core
 from pipelines.assets import table_asset
+from pipelines.core.coverage import build_opened_activities
 from pipelines.core.days import build_days, build_submissions
 from pipelines.core.enrolments import build_enrolments
+from pipelines.core.findings import findings
 from pipelines.core.identities import link_identities
-from pipelines.core.statements import attribute_statements, findings
+from pipelines.core.statements import attribute_statements
 from pipelines.resources import Night
 
 GROUP = "2_core"
@@ -37,7 +39,8 @@ def core_statement(night: Night) -> tuple[int, Mapping[str, Any]]:
 @table_asset(core.ENROLMENT_DAY, group=GROUP, key="core_enrolment_day", deps=("core_statement",))
 def core_enrolment_day(night: Night) -> tuple[int, Mapping[str, Any]]:
     """Events, minutes and distinct activities of each enrolment's day: what features are made from."""
-    return build_days(night)
+    rows, told = build_days(night)
+    return rows, {**told, "rows_opened_activity": build_opened_activities(night)}
 
 
 @table_asset(core.SUBMISSION, group=GROUP, key="core_submission", deps=("core_statement",))

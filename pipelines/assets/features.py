@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from data_contracts.features import FAMILY
 from data_contracts.tables import features as tables
+from features.registry import REGISTRY
 from pipelines import feature_tables
 from pipelines.assets import table_asset
 from pipelines.resources import Night
 
 GROUP = "3_features"
 _KINDS = ("polars", "duckdb")
+_ASKED = {family.subject for family in FAMILY.values()} - {tables.ENROLMENT_WEEK.name}
+SUBJECTS = tuple(name for name in REGISTRY if name in _ASKED)
 
 
 @table_asset(tables.LANDMARK, group=GROUP, key="feat_landmark", deps=("core_enrolment",), kinds=_KINDS)
@@ -17,39 +26,42 @@ def feat_landmark(night: Night) -> int:
     return feature_tables.build_landmarks(night)
 
 
-@table_asset(
-    tables.ACTIVITY, group=GROUP, key="feat_activity", deps=("feat_landmark", "core_enrolment_day"), kinds=_KINDS
-)
-def feat_activity(night: Night) -> int:
-    """Counts and minutes in 7, 14 and 28 days, silence, and the slope of the last four weeks."""
-    return feature_tables.build_activity(night)
+def _subject(subject: str) -> dg.AssetsDefinition:
+    """The asset of families on one subject; it bears the name of the principal one's table."""
+    families = [family for family in FAMILY.values() if family.subject == subject]
+    made = [REGISTRY[name] for name in dict.fromkeys(family.table_name for family in families)]
+
+    @table_asset(
+        tables.FAMILY_TABLES[subject],
+        group=GROUP,
+        key=f"feat_{subject}",
+        deps=sorted({feature_tables.FRAMES[name].asset for table in made for name in table.reads}),
+        kinds=_KINDS,
+        about="\n".join(f"- {family.name}: {family.about}" for family in families),
+    )
+    def asset(night: Night) -> tuple[int, Mapping[str, Any]]:
+        rows = {f"rows_{table.table.name}": feature_tables.build_family(night, table) for table in made}
+        return rows[f"rows_{subject}"], rows
+
+    return asset
 
 
-@table_asset(
-    tables.ASSESSMENT, group=GROUP, key="feat_assessment", deps=("feat_landmark", "core_submission"), kinds=_KINDS
-)
-def feat_assessment(night: Night) -> int:
-    """Due work handed in, days early or late, scores known by then, what is due next."""
-    return feature_tables.build_assessment(night)
-
-
-@table_asset(
-    tables.MENTORING, group=GROUP, key="feat_mentoring", deps=("feat_landmark", "core_mentoring_event"), kinds=_KINDS
-)
-def feat_mentoring(night: Night) -> int:
-    """Sessions held over agreed, silence, who misses and who writes; open support tickets."""
-    return feature_tables.build_mentoring(night)
+_BY_SUBJECT = [_subject(subject) for subject in SUBJECTS]
 
 
 @table_asset(
     tables.ENROLMENT_WEEK,
     group=GROUP,
     key="feat_enrolment_week",
-    deps=("feat_activity", "feat_assessment", "feat_mentoring"),
+    deps=tuple(f"feat_{subject}" for subject in SUBJECTS),
     kinds=_KINDS,
 )
-def feat_enrolment_week(night: Night) -> int:
-    """All families joined, with percentiles among those active in the same course at the same time."""
+def feat_enrolment_week(night: Night) -> tuple[int, Mapping[str, Any]]:
+    """All families joined, with percentiles among those active in the same course at the same time.
+
+    Computed are new landmarks and those that late or corrected data touched; `restated_landmarks` counts those that stood
+    here before and say something else now.
+    """
     return feature_tables.build_enrolment_weeks(night)
 
 
@@ -59,4 +71,4 @@ def feat_label(night: Night) -> int:
     return feature_tables.build_labels(night)
 
 
-ASSETS = [feat_landmark, feat_activity, feat_assessment, feat_mentoring, feat_enrolment_week, feat_label]
+ASSETS = [feat_landmark, *_BY_SUBJECT, feat_enrolment_week, feat_label]

@@ -40,15 +40,32 @@ _PLAIN = r"^[a-z][a-z0-9.+-]*:[A-Za-z0-9/._~:#()-]+$"
 _TELLING = r"(?i)[0-9]{6}|[0-9a-f]{16}|(^|[/:#~._-])(users?|people|persons?|profiles?/|members?|mailto|acct|tel)([/:#._-]|$)|/~"
 
 
-def build_meaning(night: Night) -> None:
-    """Make the temporary table `meaning`, and `course_set`: which courses a course_key of it stands for."""
-    warehouse = night.warehouse
-    _kinds(warehouse, "verb_kind_of", VERB_KIND_OF, "verb_iri")
-    _kinds(warehouse, "activity_kind_of", ACTIVITY_KIND_OF, "activity_type_iri", RAW_INPUTS["activity"].qualified_name)
+def name_kinds(warehouse: Warehouse) -> None:
+    """Make the temporary look-up tables of verbs, types and strands, and `unknown`: terms that no vocabulary lists."""
+    activity = RAW_INPUTS["activity"].qualified_name
+    # One look at each column; all that follows is about a handful of IRIs.
+    warehouse.execute(
+        "CREATE OR REPLACE TEMP TABLE heard_iri AS "
+        "SELECT DISTINCT 'verb' AS term_kind, verb_iri AS iri FROM raw.statement UNION ALL "
+        "SELECT DISTINCT 'activity_type', activity_type_iri FROM raw.statement"
+    )
+    heard = "SELECT iri FROM heard_iri WHERE term_kind ="
+    _kinds(warehouse, "verb_kind_of", VERB_KIND_OF, f"{heard} 'verb'")
+    types = f"{heard} 'activity_type' UNION SELECT activity_type_iri FROM {activity}"
+    _kinds(warehouse, "activity_kind_of", ACTIVITY_KIND_OF, types)
+    warehouse.execute(
+        "CREATE OR REPLACE TEMP TABLE unknown AS FROM heard_iri WHERE iri IS NOT NULL "
+        "AND NOT (term_kind = 'verb' AND iri IN (SELECT iri FROM verb_kind_of)) "
+        "AND NOT (term_kind = 'activity_type' AND iri IN (SELECT iri FROM activity_kind_of))"
+    )
     _map(warehouse, "strand_of_kind", STRAND_OF_KIND)
     _map(warehouse, "strand_of_verb", STRAND_OF_VERB)
+
+
+def build_meaning(warehouse: Warehouse) -> None:
+    """Make the temporary table `meaning` of the statements in `once`, and `course_set`: what a course_key stands for."""
     columns = ", ".join(SAID)
-    warehouse.execute(f"CREATE OR REPLACE TEMP TABLE said AS SELECT DISTINCT {columns} FROM raw.statement")
+    warehouse.execute(f"CREATE OR REPLACE TEMP TABLE said AS SELECT DISTINCT {columns} FROM once")
     _activities(warehouse)
     _courses(warehouse)
     warehouse.execute(
@@ -82,14 +99,12 @@ def _map(warehouse: Warehouse, name: str, kinds: Mapping[str, str]) -> None:
     warehouse.con.unregister("handrail_terms")
 
 
-def _kinds(warehouse: Warehouse, name: str, kinds: Mapping[str, str], column: str, also: str = "") -> None:
-    """The kind of every IRI that stands in a column of raw.statement (and of one more table), variants included."""
+def _kinds(warehouse: Warehouse, name: str, kinds: Mapping[str, str], iris: str) -> None:
+    """The kind of every IRI that a query yields, variants included."""
     _map(warehouse, f"{name}_form", {normal_form(iri): kind for iri, kind in kinds.items()})
-    more = f" UNION SELECT {column} FROM {also}" if also else ""
     warehouse.execute(
-        f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {column} AS iri, f.kind "
-        f"FROM (SELECT DISTINCT {column} FROM raw.statement{more}) JOIN {name}_form AS f "
-        f"ON f.iri = {normal_form_sql(column)}"
+        f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT h.iri, f.kind "
+        f"FROM ({iris}) AS h JOIN {name}_form AS f ON f.iri = {normal_form_sql('h.iri')}"
     )
 
 
@@ -184,19 +199,26 @@ def list_unknown_terms(night: Night) -> int:
 
     A verb or type may be anybody's invention and name a person; what might is shown as its host alone.
     """
-    before = night.observed_sql
-    heard = " UNION ALL ".join(
-        f"SELECT '{kind}' AS term_kind, {column} AS iri, statement_id, happened_at, source_name FROM raw.statement "
-        f"WHERE known_at < {before} AND happened_at < {before} AND {column} IN (SELECT {column} FROM meaning WHERE {flag})"
-        for kind, column, flag in (
-            ("verb", "verb_iri", "is_unknown_verb"),
-            ("activity_type", "activity_type_iri", "is_unknown_type"),
+    before, columns = night.observed_sql, (("verb", "verb_iri"), ("activity_type", "activity_type_iri"))
+    if not night.warehouse.scalar("SELECT count(*) FROM unknown"):
+        return night.warehouse.replace(UNKNOWN_TERM, f"FROM {UNKNOWN_TERM.qualified_name} LIMIT 0")
+    heard, again = (
+        " UNION ALL ".join(
+            f"SELECT '{kind}' AS term_kind, {column} AS iri, statement_id, happened_at, source_name FROM {relation} "
+            f"WHERE known_at < {before} AND happened_at < {before} "
+            f"AND {column} IN (SELECT iri FROM unknown WHERE term_kind = '{kind}')"
+            for kind, column in columns
         )
+        for relation in ("raw.statement", "core.noted_statement")
     )
     return night.warehouse.replace(
         UNKNOWN_TERM,
         f"""
-        WITH heard AS ({heard}),
+        WITH heard AS (
+            SELECT term_kind, iri, source_name, count(*) AS rows, min(happened_at) AS first_at, max(happened_at) AS last_at
+            FROM ({heard}) GROUP BY ALL
+        ),
+        again AS ({again}),
         persons AS (
             SELECT lower(unnest([identity_value, regexp_replace(identity_value, '^mailto:', ''),
                                  regexp_extract(identity_value, '^(?:mailto:)?(.*)@', 1),
@@ -206,7 +228,7 @@ def list_unknown_terms(night: Night) -> int:
         ),
         parts AS (
             SELECT iri, unnest(regexp_split_to_array(lower(iri), '[/:#?&=]+')) AS part
-            FROM (SELECT DISTINCT iri FROM heard)
+            FROM (SELECT DISTINCT iri FROM unknown)
         ),
         shown AS (
             SELECT DISTINCT iri, CASE WHEN regexp_matches(iri, '{_PLAIN}') AND NOT regexp_matches(iri, '{_TELLING}')
@@ -215,12 +237,17 @@ def list_unknown_terms(night: Night) -> int:
                 WHEN regexp_matches(iri, '^[a-z][a-z0-9+.-]*://') THEN
                     regexp_extract(regexp_replace(iri, '//[^/]*@', '//'), '^[a-z][a-z0-9+.-]*://[A-Za-z0-9.-]*')
                 ELSE regexp_extract(iri, '^[A-Za-z][A-Za-z0-9+.-]*:') END AS term
-            FROM heard
+            FROM unknown
+        ),
+        -- Rows are cheap to count and ids are not; only noted ids may stand in several rows.
+        surplus AS (
+            SELECT term_kind, term, count(*) - count(DISTINCT statement_id) AS rows
+            FROM again JOIN shown USING (iri) GROUP BY ALL
         )
-        SELECT term_kind, term, count(DISTINCT statement_id) AS statements_count,
-               CAST(min(happened_at) AS DATE) AS first_seen_on, CAST(max(happened_at) AS DATE) AS last_seen_on,
+        SELECT term_kind, term, CAST(sum(h.rows) AS BIGINT) - coalesce(any_value(s.rows), 0) AS statements_count,
+               CAST(min(first_at) AS DATE) AS first_seen_on, CAST(max(last_at) AS DATE) AS last_seen_on,
                string_agg(DISTINCT source_name, ',' ORDER BY source_name) AS source_names
-        FROM heard JOIN shown USING (iri)
+        FROM heard AS h JOIN shown USING (iri) LEFT JOIN surplus AS s USING (term_kind, term)
         GROUP BY term_kind, term ORDER BY term_kind, term
         """,
     )

@@ -1,101 +1,158 @@
 """core.statement: one row a statement and learner, voided ones gone, each attributed to an enrolment or to none.
 
-Belongs here: deduplication, voiding, whose a statement is, local days, attribution, and what was found on the way.
-Does not belong here: validity (`pipelines.statements`), meaning of verbs and types (`meaning`), days and sessions
-(`pipelines.core.days`).
-
-Every rule looks at all of raw.statement, never at the order in which it came.
+Belongs here: whose a statement is, local days, attribution, and bringing the table up to date. Does not belong here:
+validity (`pipelines.statements`), which content counts (`versions`), meaning of verbs and types (`meaning`), what changed
+since the last night (`changes`), days and sessions (`pipelines.core.days`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from data_contracts.tables.core import STATEMENT, STATEMENT_FINDING
+from data_contracts.tables.core import REGISTRATION_USE, STATEMENT
 from data_contracts.tables.inputs import RAW_INPUTS
 from data_contracts.xapi.vocabulary import NO_ACT_KINDS
+from pipelines.core import changes
+from pipelines.core.basis import forget_basis
+from pipelines.core.changes import Reading
+from pipelines.core.findings import count_findings
 from pipelines.core.local_time import date_day, epoch_day, local, zone
-from pipelines.core.meaning import SAID, build_meaning, list_unknown_terms
+from pipelines.core.meaning import SAID, build_meaning, list_unknown_terms, name_kinds
+from pipelines.core.versions import choose_versions, look_at
 from pipelines.resources import Night
 from pipelines.warehouse import Warehouse, current
 
-# A source most of whose `stored` lie this long after `timestamp` was migrated: they say nothing of knowing.
-MIGRATED_AFTER_DAYS = 30
-
-_CONFLICTING = "conflicting_content"
-_CONFLICT_DETAIL = "the id stands again with other content, known later; the content known first is kept"
+_USED = "registration IS NOT NULL AND learner_id IS NOT NULL"
+_MADE_ANEW = ("days", "submissions")
+"""Areas of ops.basis whose tables are made of core.statement."""
 
 
 def attribute_statements(night: Night) -> int:
-    """Fill core.statement, core.unknown_term and core.statement_finding as known before observed_at.
+    """Bring core.statement up to date with what was known before observed_at; returns its rows.
 
-    Returns the rows of core.statement.
+    Only statements are made anew that came or became known since the last night, that these void or repeat, whose
+    identity or learner changed, or whose registration says something else now. core.unknown_term and
+    core.statement_finding are counted anew. One transaction: a killed night leaves the last one's.
     """
     warehouse = night.warehouse
-    build_meaning(night)
-    _versions(warehouse)
-    _maps(night)
-    warehouse.execute(f"CREATE OR REPLACE TEMP TABLE void AS {_voids(night)}")
-    warehouse.execute(f"CREATE OR REPLACE TEMP TABLE placed AS {_placed(night)}")
-    _enrolments_of_places(warehouse)
-    _registrations(warehouse)
-    rows = warehouse.replace(STATEMENT, _attributed())
-    list_unknown_terms(night)
-    _findings(night)
-    for name in ("placed", "meaning", "said", "candidate", "place"):
-        warehouse.execute(f"DROP TABLE {name}")
-    return rows
+    with warehouse.transaction():
+        reading = changes.read_on(night)
+        name_kinds(warehouse)
+        _maps(night)
+        changes.look_at_people(warehouse)
+        touched = 0
+        if not reading.is_all:
+            touched = changes.find_touched(night, reading)
+            reading = reading.limited(touched, warehouse.scalar("SELECT count(*) FROM core.statement_key"))
+        choose_versions(night, reading)
+        if reading.is_all:
+            _make_all(night, reading)
+        elif touched:
+            _make_touched(night, reading)
+        _registered(warehouse, "core.registration_use")
+        list_unknown_terms(night)
+        count_findings(night)
+        changes.remember(night, reading)
+    for name in ("placed", "meaning", "said", "candidate", "place", "looked", "made", "gone"):
+        warehouse.execute(f"DROP TABLE IF EXISTS temp.{name}")
+    return warehouse.count(STATEMENT)
 
 
-def _versions(warehouse: Warehouse) -> None:
-    """Choose the content known first under each id (of equals the smaller hash); other contents go to quarantine."""
-    migrated = [
-        f"'{name}'"
-        for (name,) in warehouse.rows(
-            "SELECT replace(source_name, '''', '''''') FROM raw.statement WHERE stored_at IS NOT NULL GROUP BY source_name "
-            f"HAVING count(*) FILTER (stored_at > happened_at + INTERVAL {MIGRATED_AFTER_DAYS} DAY) * 2 > count(*)"
+def _make_all(night: Night, reading: Reading) -> None:
+    """Fill core.statement and core.registration_use; what is made of them is made anew as a whole."""
+    warehouse = night.warehouse
+    _place(night, reading)
+    warehouse.replace(REGISTRATION_USE, _uses())
+    _registered(warehouse, "core.registration_use")
+    warehouse.replace(STATEMENT, _attributed())
+    warehouse.execute("DELETE FROM core.restated")
+    forget_basis(warehouse, *_MADE_ANEW)
+
+
+def _make_touched(night: Night, reading: Reading) -> None:
+    """Replace the rows of the touched statements, and note what that changes for days and submissions."""
+    warehouse = night.warehouse
+    _place(night, reading)
+    _take_out(warehouse, reading)
+    if _touch_by_registration(warehouse):
+        _place(night, reading)
+        _take_out(warehouse, reading)
+    warehouse.execute("DELETE FROM core.registration_use WHERE registration IN (SELECT registration FROM used)")
+    warehouse.execute("INSERT INTO core.registration_use BY NAME FROM used WHERE statements_count > 0")
+    _registered(warehouse, "core.registration_use SEMI JOIN placed USING (registration)")
+    names = ", ".join(f"CAST({column.name} AS {column.sql_type}) AS {column.name}" for column in STATEMENT.columns)
+    warehouse.execute(f"CREATE OR REPLACE TEMP TABLE made AS SELECT {names} FROM ({_attributed()})")
+    warehouse.execute(f"DELETE FROM core.statement WHERE {_spoken(warehouse)}")
+    warehouse.execute("INSERT INTO core.statement BY NAME FROM made")
+    # What came out as it was before changes nothing.
+    warehouse.execute(
+        """
+        INSERT INTO core.restated BY NAME
+        WITH changed AS (
+            (SELECT * FROM gone EXCEPT ALL SELECT * FROM made) UNION ALL (SELECT * FROM made EXCEPT ALL SELECT * FROM gone)
         )
-    ]
-    told = f"REPLACE (CASE WHEN source_name IN ({', '.join(migrated)}) THEN happened_at ELSE known_at END AS known_at)"
-    warehouse.execute(
-        f"CREATE OR REPLACE TEMP VIEW told AS SELECT * {told if migrated else ''} FROM raw.statement",
-    )
-    warehouse.execute(
-        "CREATE OR REPLACE TEMP TABLE repeated AS SELECT statement_id FROM raw.statement GROUP BY 1 HAVING count(*) > 1"
-    )
-    warehouse.execute(
-        "CREATE OR REPLACE TEMP TABLE first_of_repeated AS FROM told SEMI JOIN repeated USING (statement_id) "
-        "QUALIFY row_number() OVER (PARTITION BY statement_id ORDER BY known_at, content_hash, stored_at, source_name, "
-        "file_hash) = 1"
-    )
-    warehouse.execute(
-        "CREATE OR REPLACE TEMP VIEW once AS "
-        "FROM told ANTI JOIN repeated USING (statement_id) UNION ALL BY NAME FROM first_of_repeated"
-    )
-    _refuse_conflicts(warehouse)
-
-
-def _refuse_conflicts(warehouse: Warehouse) -> None:
-    """Put each content that is not kept into quarantine, once; one that a later delivery put right leaves it."""
-    warehouse.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE conflict AS
-        SELECT left(sha256(statement_id || '|' || o.content_hash || '|{_CONFLICTING}'), 32) AS fault_id,
-               'statement' AS table_name, min_by(o.source_name, (o.known_at, o.source_name)) AS source_name,
-               'raw.statement' AS file_name, min_by(o.file_hash, (o.known_at, o.source_name, o.file_hash)) AS file_hash,
-               'id' AS column_name, '{_CONFLICTING}' AS reason, '{_CONFLICT_DETAIL}' AS detail
-        FROM told AS o JOIN first_of_repeated AS f USING (statement_id)
-        WHERE o.content_hash <> f.content_hash
-        GROUP BY statement_id, o.content_hash
+        SELECT DISTINCT 'day' AS restated_kind, learner_id, enrolment_id, epoch_day
+        FROM changed WHERE is_act AND learner_id IS NOT NULL
+        UNION ALL
+        SELECT DISTINCT 'submission', NULL, enrolment_id, NULL
+        FROM changed WHERE enrolment_id IS NOT NULL AND activity_kind = 'assessment'
         """
     )
-    place = "(fault_id, source_name, file_hash)"
-    ours = f"reason = '{_CONFLICTING}' AND file_name = 'raw.statement'"
-    warehouse.execute(f"DELETE FROM raw.quarantine WHERE {ours} AND {place} NOT IN (SELECT {place} FROM conflict)")
+
+
+def _take_out(warehouse: Warehouse, reading: Reading) -> None:
+    """Temporary `gone`: rows of core.statement of touched ids; `used`: what registrations were then seen with."""
+    key = changes.statement_key("statement_id")
     warehouse.execute(
-        "INSERT INTO raw.quarantine BY NAME FROM conflict "
-        f"WHERE fault_id NOT IN (SELECT fault_id FROM raw.quarantine WHERE {ours}) ORDER BY fault_id"
+        "CREATE OR REPLACE TEMP TABLE spoken AS SELECT statement_id, happened_at FROM looked WHERE "
+        f"{key} IN (SELECT statement_hash FROM core.statement_key WHERE row_number < {reading.first_new_row})"
     )
+    warehouse.execute(f"CREATE OR REPLACE TEMP TABLE gone AS FROM core.statement WHERE {_spoken(warehouse)}")
+    warehouse.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE used AS
+        WITH changed AS (
+            SELECT registration, learner_id, CASE WHEN is_certain THEN enrolment_id END AS enrolment_id,
+                   -count(*) AS statements_count
+            FROM gone WHERE {_USED} GROUP BY ALL
+            UNION ALL {_uses()}
+        )
+        SELECT registration, learner_id, enrolment_id, CAST(sum(statements_count) AS BIGINT) AS statements_count
+        FROM (FROM changed UNION ALL BY NAME FROM core.registration_use SEMI JOIN changed USING (registration))
+        GROUP BY ALL
+        """
+    )
+
+
+def _spoken(warehouse: Warehouse) -> str:
+    """Condition of the rows that go; of them it is known when they happened, so that few row groups are read."""
+    first, last = warehouse.rows("SELECT min(happened_at), max(happened_at) FROM spoken")[0]
+    if first is None:
+        return "false"
+    when = f"happened_at BETWEEN TIMESTAMP '{first}' AND TIMESTAMP '{last}'"
+    return f"{when} AND statement_id IN (SELECT statement_id FROM spoken)"
+
+
+def _touch_by_registration(warehouse: Warehouse) -> bool:
+    """Add to `touched` the other statements of registrations that stand for another enrolment now; whether any do."""
+    _registered(warehouse, "core.registration_use SEMI JOIN used USING (registration)")
+    warehouse.execute("CREATE OR REPLACE TEMP TABLE registered_before AS FROM registered")
+    _registered(warehouse, "used WHERE statements_count > 0")
+    warehouse.execute(
+        "CREATE OR REPLACE TEMP TABLE turned AS SELECT b.registration FROM registered_before AS b "
+        "LEFT JOIN registered AS r USING (registration) WHERE (b.learner_id, b.enrolment_id, b.is_clear) "
+        "IS DISTINCT FROM (r.learner_id, r.enrolment_id, r.is_clear)"
+    )
+    if not warehouse.scalar("SELECT count(*) FROM turned"):
+        return False
+    changes.touch(warehouse, "SELECT statement_id FROM core.statement SEMI JOIN turned USING (registration)")
+    return True
+
+
+def _place(night: Night, reading: Reading) -> None:
+    """Temporary `placed` and `enrolled_in` of the statements to be looked at."""
+    look_at(night, reading)
+    build_meaning(night.warehouse)
+    night.warehouse.execute(f"CREATE OR REPLACE TEMP TABLE placed AS {_placed(night)}")
+    _enrolments_of_places(night.warehouse)
 
 
 def _maps(night: Night) -> None:
@@ -112,14 +169,6 @@ def _maps(night: Night) -> None:
         f"CREATE OR REPLACE TEMP TABLE enrolled AS SELECT enrolment_id, learner_id, e.course_id, "
         f"{date_day('enrolled_on')} AS enrolled_day, coalesce({date_day('coalesce(e.due_on, c.ends_on)')}, 99999) "
         f"AS last_day FROM {enrolment} AS e LEFT JOIN {course} AS c USING (course_id)"
-    )
-
-
-def _voids(night: Night) -> str:
-    """Targets of the voiding statements known by now; a voiding statement stays in force whatever targets it."""
-    return (
-        "SELECT DISTINCT voids_statement_id AS statement_id FROM once "
-        f"WHERE voids_statement_id IS NOT NULL AND known_at < {night.observed_sql}"
     )
 
 
@@ -185,20 +234,25 @@ def _enrolments_of_places(warehouse: Warehouse) -> None:
     )
 
 
-def _registrations(warehouse: Warehouse) -> None:
+def _uses() -> str:
+    """Query: core.registration_use of the placed statements."""
+    return (
+        "SELECT registration, learner_id, enrolment_id, count(*) AS statements_count "
+        f"FROM ({_sure(f'placed WHERE {_USED}')}) GROUP BY ALL"
+    )
+
+
+def _registered(warehouse: Warehouse, uses: str) -> None:
     """Temporary table `registered`: what each registration was seen with, where learner and course are certain.
 
     An LMS gives a registration to one learner's enrolment (cmi5 asks for it), so one that was seen with one learner
     and one enrolment stands for that enrolment; one seen with several stands for none.
     """
     warehouse.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE registered AS
-        SELECT registration, min(learner_id) AS learner_id, min(enrolment_id) AS enrolment_id,
-               count(DISTINCT learner_id) = 1 AND count(DISTINCT enrolment_id) <= 1 AS is_clear
-        FROM ({_sure("placed WHERE registration IS NOT NULL AND learner_id IS NOT NULL")})
-        GROUP BY registration
-        """
+        "CREATE OR REPLACE TEMP TABLE registered AS SELECT registration, min(learner_id) AS learner_id, "
+        "min(enrolment_id) AS enrolment_id, "
+        "count(DISTINCT learner_id) = 1 AND count(DISTINCT enrolment_id) <= 1 AS is_clear "
+        f"FROM {uses} GROUP BY registration"
     )
 
 
@@ -227,7 +281,8 @@ def _attributed() -> str:
             SELECT c.* REPLACE (
                        coalesce(c.enrolment_id, k.enrolment_id) AS enrolment_id,
                        CASE WHEN c.enrolment_id IS NULL AND k.enrolment_id IS NOT NULL THEN 'registration'
-                            ELSE c.attribution END AS attribution)
+                            ELSE c.attribution END AS attribution),
+                   c.enrolment_id IS NOT NULL AS is_certain
             FROM certain AS c
             LEFT JOIN (
                 SELECT r.registration, r.learner_id, e.enrolment_id, e.course_id
@@ -270,55 +325,3 @@ def _attributed() -> str:
         LEFT JOIN course_set AS c ON c.course_key = s.course_key AND c.is_only
         LEFT JOIN enrolled AS e ON e.enrolment_id = s.enrolment_id
     """
-
-
-def _findings(night: Night) -> None:
-    """Fill core.statement_finding: what an analyst must know before trusting what is made of the statements."""
-    before = night.observed_sql
-    night.warehouse.replace(
-        STATEMENT_FINDING,
-        f"""
-        WITH total AS (SELECT count(*) AS rows FROM core.statement),
-        taken AS (FROM told WHERE known_at < {before}),
-        kept AS (FROM once WHERE known_at < {before}),
-        voiding AS (SELECT voids_statement_id AS target FROM kept WHERE voids_statement_id IS NOT NULL)
-        SELECT 'attribution' AS finding, attribution AS finding_value, count(*) AS found_count,
-               (SELECT rows FROM total) AS out_of_count
-        FROM core.statement GROUP BY attribution
-        UNION ALL
-        SELECT 'no_act', verb_kind, count(*), (SELECT rows FROM total)
-        FROM core.statement WHERE NOT is_act GROUP BY verb_kind
-        UNION ALL
-        SELECT 'ambiguous_registration', NULL, count(*) FILTER (NOT is_clear), count(*) FROM registered
-        UNION ALL
-        SELECT 'unknown_term', 'verb', count(*) FILTER (is_unknown_verb), count(*) FROM placed
-        UNION ALL
-        SELECT 'unknown_term', 'activity_type', count(*) FILTER (is_unknown_type), count(*) FROM placed
-        UNION ALL
-        SELECT 'repeated', NULL, count(*) - count(DISTINCT (statement_id, content_hash)), (SELECT count(*) FROM taken)
-        FROM taken SEMI JOIN repeated USING (statement_id)
-        UNION ALL
-        SELECT '{_CONFLICTING}', NULL, count(DISTINCT (statement_id, content_hash)) - count(DISTINCT statement_id),
-               (SELECT count(*) FROM kept)
-        FROM taken SEMI JOIN repeated USING (statement_id)
-        UNION ALL
-        SELECT 'voided', NULL, count(*) FILTER (voids_statement_id IS NULL), (SELECT count(*) FROM kept)
-        FROM kept SEMI JOIN void USING (statement_id)
-        UNION ALL
-        SELECT 'void_without_target', NULL,
-               count(*) FILTER (target NOT IN (SELECT statement_id FROM kept)), count(*) FROM voiding
-        UNION ALL
-        SELECT 'group_without_members', NULL, count(*) FILTER (member_identity_ids IS NULL), count(*)
-        FROM kept WHERE actor_kind <> 'agent'
-        UNION ALL
-        SELECT 'identity_conflict', NULL, (SELECT count(*) FROM core.identity_conflict), count(*)
-        FROM core.identity_link
-        ORDER BY ALL
-        """,
-    )
-
-
-def findings(warehouse: Warehouse) -> Mapping[str, int]:
-    """What core.statement_finding counted, by finding and value."""
-    told = warehouse.rows("SELECT finding, finding_value, found_count FROM core.statement_finding ORDER BY ALL")
-    return {finding if value is None else f"{finding}_{value}": count for finding, value, count in told}

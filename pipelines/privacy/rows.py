@@ -16,8 +16,8 @@ import duckdb
 
 from data_contracts.schema import Table
 from data_contracts.tables.alerts import ALERT_TABLES
-from data_contracts.tables.core import CORE_TABLES
-from data_contracts.tables.features import FEATURE_TABLES
+from data_contracts.tables.core import CORE_STATE, CORE_TABLES
+from data_contracts.tables.features import FEATURE_STATE, FEATURE_TABLES
 from data_contracts.tables.inputs import RAW_TABLES
 from data_contracts.tables.marts import MARTS
 from data_contracts.tables.risk import RISK_TABLES
@@ -26,7 +26,16 @@ from pipelines.sources.tombstones import takes_the_row
 
 CONTRACTS = {
     table.qualified_name: table
-    for table in (*RAW_TABLES, *CORE_TABLES, *FEATURE_TABLES, *RISK_TABLES, *ALERT_TABLES, *MARTS.values())
+    for table in (
+        *RAW_TABLES,
+        *CORE_TABLES,
+        *CORE_STATE,
+        *FEATURE_TABLES,
+        *FEATURE_STATE,
+        *RISK_TABLES,
+        *ALERT_TABLES,
+        *MARTS.values(),
+    )
 }
 MEMBERS = "member_identity_ids"
 

@@ -155,3 +155,9 @@ def lines() -> Callable[[Sequence[Mapping[str, Any]]], bytes]:
         return b"".join(json.dumps(one).encode() + b"\n" for one in statements)
 
     return write
+
+
+@pytest.fixture
+def warehouse(house: House) -> Warehouse:
+    """An empty warehouse alone."""
+    return house.warehouse

@@ -6,8 +6,9 @@ from datetime import date
 
 import pytest
 
+from pipelines.core.findings import findings
 from pipelines.core.identities import link_identities
-from pipelines.core.statements import attribute_statements, findings
+from pipelines.core.statements import attribute_statements
 
 KNOWN = "http://adlnet.gov/expapi/verbs/experienced"
 VIDEO = "https://w3id.org/xapi/video/activity-type/video"
