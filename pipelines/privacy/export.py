@@ -180,6 +180,10 @@ def _without_others(frame: pl.DataFrame, person: Person) -> pl.DataFrame:
     changes = [
         pl.when(pl.col(name).is_in(own)).then(pl.col(name)).alias(name) for name in frame.columns if name in OWNERS
     ]
+    if "participation_id" in frame.columns:
+        # `programme:learner`
+        learner = pl.col("participation_id").str.split(":").list.last()
+        changes.append(pl.when(learner.is_in(own)).then(pl.col("participation_id")).alias("participation_id"))
     if MEMBERS in frame.columns:
         members = pl.col(MEMBERS).str.split(" ").list.set_intersection(own).list.join(" ")
         changes.append(members.alias(MEMBERS))
