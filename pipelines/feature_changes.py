@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import duckdb
 
 from data_contracts.tables.features import FACT_STATE, FEATURE_TABLES, LANDMARK
-from pipelines import __version__
-from pipelines.core.basis import basis_of, forget_basis, set_basis
+from pipelines.core.basis import basis_of, code_mark, forget_basis, set_basis
 from pipelines.warehouse import Warehouse
 
 AREA = "features"
@@ -59,7 +58,7 @@ def remember(warehouse: Warehouse, area: str = AREA) -> None:
 
 def _basis() -> str:
     columns = " ".join(table.ddl() for table in FEATURE_TABLES)
-    return f"{__version__} {duckdb.__version__} {columns}"
+    return f"{code_mark()} {duckdb.__version__} {columns}"
 
 
 def find_landmarks(warehouse: Warehouse, tables: Iterable[str], frames: Mapping[str, Telling]) -> None:

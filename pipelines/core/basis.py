@@ -1,11 +1,42 @@
 """ops.basis: by what a table was made, so that the next night knows whether it may go on from it.
 
-Belongs here: reading and writing a table's basis. Does not belong here: what a basis consists of.
+Belongs here: reading and writing a table's basis, the mark of the code. Does not belong here: what else a basis consists
+of.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import data_contracts
+import features
 from pipelines.warehouse import Warehouse
+
+_HERE = Path(__file__).parent
+
+
+@cache
+def code_mark() -> str:
+    """A mark of the code that makes core and features; tables made by other code are made anew as a whole.
+
+    The version alone would not do: it stays the same from one commit to the next.
+    """
+    packages = (Path(package.__path__[0]) for package in (data_contracts, features))
+    return mark_of((_HERE, *packages, *_HERE.parent.glob("feature_*.py")))
+
+
+def mark_of(places: Iterable[Path]) -> str:
+    """First 16 hexadecimal digits of the SHA-256 over files, and over what folders hold of code and vocabularies."""
+    digest = sha256()
+    for place in places:
+        held = (file for file in sorted(place.rglob("*")) if file.suffix in {".py", ".toml"})
+        for file in held if place.is_dir() else (place,):
+            digest.update(b"%s %d\n" % (file.name.encode(), file.stat().st_size))
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def basis_of(warehouse: Warehouse, area: str) -> str | None:

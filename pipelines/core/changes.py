@@ -25,8 +25,7 @@ from data_contracts.xapi.vocabulary import (
     STRAND_OF_VERB,
     VERB_KIND_OF,
 )
-from pipelines import __version__
-from pipelines.core.basis import basis_of, set_basis
+from pipelines.core.basis import basis_of, code_mark, set_basis
 from pipelines.resources import Night
 from pipelines.warehouse import Warehouse, current
 
@@ -124,7 +123,7 @@ def _basis(night: Night, migrated: tuple[str, ...]) -> str:
         night.warehouse.rows(f"SELECT count(*), bit_xor(hash({columns})) FROM {current(RAW_INPUTS[name])}")
         for name, columns in _MEANT_BY.items()
     ]
-    code = (__version__, duckdb.__version__, STATEMENT.ddl(), night.settings.timezone)
+    code = (code_mark(), duckdb.__version__, STATEMENT.ddl(), night.settings.timezone)
     # An erasure takes rows away and names out of others.
     erased = night.warehouse.scalar("SELECT count(*) FROM identity.main.tombstone")
     words = (VERB_KIND_OF, ACTIVITY_KIND_OF, STRAND_OF_VERB, STRAND_OF_KIND, sorted(NO_ACT_KINDS))

@@ -14,8 +14,7 @@ from data_contracts.tables.core import DAY_STATE, ENROLMENT_DAY, LEARNER_ACTIVIT
 from data_contracts.tables.inputs import RAW_INPUTS
 from features.enrolment_day import enrolment_days
 from features.sessions import with_minutes
-from pipelines import __version__
-from pipelines.core.basis import basis_of, forget_basis, set_basis
+from pipelines.core.basis import basis_of, code_mark, forget_basis, set_basis
 from pipelines.core.local_time import date_day
 from pipelines.resources import Night
 from pipelines.warehouse import Warehouse, current
@@ -51,7 +50,7 @@ def build_days(night: Night) -> tuple[int, Mapping[str, int]]:
     """
     warehouse = night.warehouse
     gap_seconds = night.settings.session_gap_minutes * 60 if warehouse.scalar(_TIMED) else 0
-    basis = f"{__version__} {gap_seconds}"
+    basis = f"{code_mark()} {gap_seconds}"
     with warehouse.transaction():
         if basis_of(warehouse, "days") == basis:
             restated = _touched_days(warehouse, gap_seconds)
@@ -156,7 +155,7 @@ def build_submissions(night: Night) -> int:
     warehouse = night.warehouse
     enrolment, activity = current(RAW_INPUTS["enrolment"]), current(RAW_INPUTS["activity"])
     with warehouse.transaction():
-        if basis_of(warehouse, "submissions") != __version__:
+        if basis_of(warehouse, "submissions") != code_mark():
             warehouse.execute("DELETE FROM core.submission")
         warehouse.execute(
             "CREATE OR REPLACE TEMP TABLE work AS SELECT e.enrolment_id, a.activity_iri, "
@@ -192,5 +191,5 @@ def build_submissions(night: Night) -> int:
             """,
         )
         warehouse.execute("DELETE FROM core.restated WHERE restated_kind = 'submission'")
-        set_basis(warehouse, "submissions", __version__)
+        set_basis(warehouse, "submissions", code_mark())
     return rows
