@@ -359,6 +359,10 @@ def test_any_split_order_and_repetition_gives_the_same_rows(data, lrs, store):
         # Four faults in a row are an error; the next run goes on.
         if outcome.error is None and not store.state("is_open"):
             break
+    else:
+        # Under a cap of fewer pages than the overlap has, each run may end one range and leave the next one open.
+        assert store.rows() == wanted
+        outcome = store.one(ask(lrs, overlap_minutes=overlap))
     assert (outcome.error, store.state("is_open")) == (None, False)
     assert store.rows() == wanted
 
