@@ -9,7 +9,7 @@ import polars as pl
 
 from data_contracts.tables.inputs import RAW_INPUTS
 from pipelines.core.local_time import EPOCH, local, zone
-from pipelines.core.presence import READ_AFTER_HOURS
+from pipelines.core.presence import read_at
 from pipelines.resources import Night
 from pipelines.warehouse import current
 
@@ -99,18 +99,9 @@ def matches(night: Night) -> pl.DataFrame:
     )
 
 
-def _served_at(night: Night) -> str:
-    """When alerts of the night are acted on (docs/decisions/0009).
-
-    At Sunday midnight of the organisation a mentor further west is routed for the week to come, not for the last hours
-    of the one that ends.
-    """
-    return f"{night.observed_sql} + INTERVAL {READ_AFTER_HOURS} HOUR"
-
-
 def mentors(night: Night) -> pl.DataFrame:
     """Every mentor with a row of their own, a match or an event: their week as core.mentor_week has it, and local_at."""
-    local_at = local(_served_at(night), zone(night.settings, "m.timezone"))
+    local_at = local(read_at(night), zone(night.settings, "m.timezone"))
     return night.warehouse.frame(
         f"""
         SELECT w.mentor_id, {local_at} AS local_at, w.available_minutes, w.is_capacity_assumed, w.planned_minutes,
@@ -126,7 +117,7 @@ def programmes(night: Night) -> pl.DataFrame:
     return night.warehouse.frame(
         f"""
         SELECT p.programme_id, count(*) FILTER (p.status = 'active') AS active_participations_count,
-               any_value({local(_served_at(night), zone(night.settings, "r.timezone"))}) AS local_at
+               any_value({local(read_at(night), zone(night.settings, "r.timezone"))}) AS local_at
         FROM core.participation AS p LEFT JOIN {current(RAW_INPUTS["programme"])} AS r USING (programme_id)
         GROUP BY p.programme_id ORDER BY p.programme_id
         """

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import duckdb
 
 from data_contracts.tables.features import FACT_STATE, FEATURE_TABLES, LANDMARK
-from pipelines.core.basis import basis_of, code_mark, forget_basis, set_basis
+from pipelines.core.basis import basis_of, code_mark, forget_basis, id_number, set_basis
 from pipelines.warehouse import Warehouse
 
 AREA = "features"
@@ -100,7 +100,7 @@ def find_landmarks(warehouse: Warehouse, tables: Iterable[str], frames: Mapping[
 def _state(frames: Mapping[str, Telling]) -> str:
     """Query: features.fact_state as it is tonight."""
     hashed = " UNION ALL ".join(
-        f"SELECT '{name} {number}' AS frame_name, '{key.removesuffix('_id')}' AS fact_of, {_key(key)} AS fact_key, "
+        f"SELECT '{name} {number}' AS frame_name, '{key.removesuffix('_id')}' AS fact_of, {id_number(key)} AS fact_key, "
         f"{fact.day} AS fact_epoch_day, hash(*COLUMNS({fact.columns})) AS digest FROM ({frame.query}) "
         f"WHERE {key} IS NOT NULL AND {fact.day} IS NOT NULL"
         for name, frame in frames.items()
@@ -111,11 +111,6 @@ def _state(frames: Mapping[str, Telling]) -> str:
         "SELECT frame_name, fact_of, fact_key, fact_epoch_day, count(*) AS facts_count, "
         f"CAST(bit_xor(digest) >> 1 AS BIGINT) AS facts_digest FROM ({hashed}) GROUP BY ALL"
     )
-
-
-def _key(column: str) -> str:
-    """Query part: an identifier as a number; no identifier stands in what is remembered."""
-    return f"CAST(hash({column}) >> 1 AS BIGINT)"
 
 
 def _find_touched(warehouse: Warehouse) -> None:
@@ -131,14 +126,14 @@ def _find_touched(warehouse: Warehouse) -> None:
             WHERE (n.facts_count, n.facts_digest) IS DISTINCT FROM (s.facts_count, s.facts_digest)
             GROUP BY ALL
             UNION ALL
-            SELECT 'enrolment', {_key("enrolment_id")}, min(epoch_day) FROM core.restated
+            SELECT 'enrolment', {id_number("enrolment_id")}, min(epoch_day) FROM core.restated
             WHERE restated_kind = 'feature' GROUP BY enrolment_id
         ),
         about AS (
-            SELECT 'enrolment' AS fact_of, {_key("enrolment_id")} AS fact_key, * FROM features.landmark
-            UNION ALL SELECT 'learner', {_key("learner_id")}, * FROM features.landmark
-            UNION ALL SELECT 'course', {_key("course_id")}, * FROM features.landmark
-            UNION ALL SELECT 'mentor', {_key("m.mentor_id")}, l.* FROM features.landmark AS l
+            SELECT 'enrolment' AS fact_of, {id_number("enrolment_id")} AS fact_key, * FROM features.landmark
+            UNION ALL SELECT 'learner', {id_number("learner_id")}, * FROM features.landmark
+            UNION ALL SELECT 'course', {id_number("course_id")}, * FROM features.landmark
+            UNION ALL SELECT 'mentor', {id_number("m.mentor_id")}, l.* FROM features.landmark AS l
                       JOIN (SELECT DISTINCT learner_id, mentor_id FROM core.mentoring_match) AS m USING (learner_id)
         ),
         own AS (

@@ -47,10 +47,9 @@ def _tonight(night: Night, table: Table) -> pl.DataFrame:
 def _replace_tonight(night: Night, table: Table, rows: pl.DataFrame) -> int:
     """Write this night's rows; a night run again replaces its own and leaves earlier ones."""
     warehouse = night.warehouse
-    warehouse.execute("BEGIN")
-    warehouse.execute(f"DELETE FROM {table.qualified_name} WHERE observed_at = {night.observed_sql}")
-    warehouse.append(table, rows)
-    warehouse.execute("COMMIT")
+    with warehouse.transaction():
+        warehouse.execute(f"DELETE FROM {table.qualified_name} WHERE observed_at = {night.observed_sql}")
+        warehouse.append(table, rows)
     return rows.height
 
 

@@ -1,7 +1,7 @@
 """ops.basis: by what a table was made, so that the next night knows whether it may go on from it.
 
-Belongs here: reading and writing a table's basis, the mark of the code. Does not belong here: what else a basis consists
-of.
+Belongs here: reading and writing a table's basis, the mark of the code, ids as numbers. Does not belong here: what else
+a basis consists of.
 """
 
 from __future__ import annotations
@@ -54,3 +54,8 @@ def set_basis(warehouse: Warehouse, area: str, basis: str) -> None:
 def forget_basis(warehouse: Warehouse, *areas: str) -> None:
     """Let the tables of these areas be made anew as a whole."""
     warehouse.execute("DELETE FROM ops.basis WHERE area IN (SELECT unnest(?))", [list(areas)])
+
+
+def id_number(column: str) -> str:
+    """Query part: an identifier as a number, by which what is remembered knows it; no identifier stands there itself."""
+    return f"CAST(hash({column}) >> 1 AS BIGINT)"

@@ -25,7 +25,7 @@ from data_contracts.xapi.vocabulary import (
     STRAND_OF_VERB,
     VERB_KIND_OF,
 )
-from pipelines.core.basis import basis_of, code_mark, set_basis
+from pipelines.core.basis import basis_of, code_mark, id_number, set_basis
 from pipelines.resources import Night
 from pipelines.warehouse import Warehouse, current
 
@@ -60,16 +60,11 @@ class Reading:
         return replace(self, is_all=True) if touched > MOST_TOUCHED_SHARE * rows else self
 
 
-def statement_key(column: str) -> str:
-    """Query part: the number by which core.statement_key knows an id."""
-    return f"CAST(hash({column}) >> 1 AS BIGINT)"
-
-
 def rows_of(ids: str) -> str:
     """Query part: the rows of raw.statement of these ids (a relation with a column statement_id), found by their keys."""
     return (
         "raw.statement WHERE rowid IN (SELECT row_number FROM core.statement_key "
-        f"SEMI JOIN (SELECT {statement_key('statement_id')} AS statement_hash FROM {ids}) USING (statement_hash))"
+        f"SEMI JOIN (SELECT {id_number('statement_id')} AS statement_hash FROM {ids}) USING (statement_hash))"
     )
 
 
@@ -133,7 +128,7 @@ def _basis(night: Night, migrated: tuple[str, ...]) -> str:
 def _note(warehouse: Warehouse, reading: Reading) -> None:
     """Bring core.statement_key and core.noted_statement up to date."""
     fresh = f"raw.statement WHERE rowid >= {reading.first_new_row}"
-    keys = f"SELECT rowid AS row_number, {statement_key('statement_id')} AS statement_hash FROM {fresh}"
+    keys = f"SELECT rowid AS row_number, {id_number('statement_id')} AS statement_hash FROM {fresh}"
     if reading.is_all:
         warehouse.replace(STATEMENT_KEY, keys)
         known = "core.statement_key"
@@ -142,7 +137,7 @@ def _note(warehouse: Warehouse, reading: Reading) -> None:
         known = f"core.statement_key SEMI JOIN ({keys}) USING (statement_hash)"
     warehouse.execute(
         f"CREATE OR REPLACE TEMP TABLE remarkable AS SELECT statement_hash FROM {known} GROUP BY 1 HAVING count(*) > 1 "
-        f"UNION SELECT {statement_key('statement_id')} FROM {fresh} AND voids_statement_id IS NOT NULL"
+        f"UNION SELECT {id_number('statement_id')} FROM {fresh} AND voids_statement_id IS NOT NULL"
     )
     rows = (
         "FROM raw.statement WHERE rowid IN "
@@ -151,9 +146,7 @@ def _note(warehouse: Warehouse, reading: Reading) -> None:
     if reading.is_all:
         warehouse.replace(NOTED_STATEMENT, rows)
     else:
-        warehouse.execute(
-            f"DELETE FROM core.noted_statement WHERE {statement_key('statement_id')} IN (FROM remarkable)"
-        )
+        warehouse.execute(f"DELETE FROM core.noted_statement WHERE {id_number('statement_id')} IN (FROM remarkable)")
         warehouse.execute(f"INSERT INTO core.noted_statement BY NAME {rows}")
     warehouse.execute("DROP TABLE remarkable")
 

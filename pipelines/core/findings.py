@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from data_contracts.tables.core import STATEMENT_FINDING
-from pipelines.core.changes import statement_key
+from pipelines.core.basis import id_number
 from pipelines.core.versions import CONFLICTING
 from pipelines.resources import Night
 from pipelines.warehouse import Warehouse
@@ -39,7 +39,7 @@ def count_findings(night: Night) -> None:
         ),
         present AS (
             SELECT statement_id FROM void
-            WHERE {statement_key("statement_id")} IN (SELECT statement_hash FROM core.statement_key)
+            WHERE {id_number("statement_id")} IN (SELECT statement_hash FROM core.statement_key)
               AND statement_id NOT IN (FROM waiting)
         ),
         voiding AS (

@@ -1,6 +1,6 @@
 """Local time in SQL: the learner's zone, else the programme's, else the organisation's.
 
-Belongs here: SQL fragments for local days. Does not belong here: any table.
+Belongs here: SQL fragments for local days and their weeks. Does not belong here: any table.
 """
 
 from __future__ import annotations
@@ -30,3 +30,8 @@ def epoch_day(instant: str, zone_column: str) -> str:
 def date_day(date_column: str) -> str:
     """A local date, in days since 1970-01-01."""
     return f"({date_column} - {EPOCH})"
+
+
+def monday(epoch_day: str) -> str:
+    """The Monday of a day's ISO week, in days since 1970-01-01 (a Thursday)."""
+    return f"({epoch_day} - ({epoch_day} + 3) % 7)"

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from data_contracts.tables.core import AWAY_DAY, MENTOR_WEEK
 from data_contracts.tables.inputs import RAW_INPUTS
-from pipelines.core.local_time import EPOCH, date_day, epoch_day, zone
+from pipelines.core.local_time import EPOCH, date_day, epoch_day, monday, zone
 from pipelines.resources import Night
 from pipelines.warehouse import current
 
-READ_AFTER_HOURS = 8
-"""Alerts of a night are read so many hours after observed_at (docs/decisions/0009)."""
+_READ_AFTER_HOURS = 8
 
 # Leave and closed days are told ahead; further than this nobody asks.
 _AHEAD_DAYS = 28
+
+
+def read_at(night: Night) -> str:
+    """When the night's alerts are acted on, in SQL (docs/decisions/0009).
+
+    At Sunday midnight of the organisation a mentor further west is routed for the week to come, not for the last hours
+    of the one that ends.
+    """
+    return f"{night.observed_sql} + INTERVAL {_READ_AFTER_HOURS} HOUR"
 
 
 def build_away_days(night: Night) -> int:
@@ -67,15 +75,13 @@ def build_mentor_weeks(night: Night) -> int:
     night's alerts are read.
     """
     before, settings = night.observed_sql, night.settings
-    read_at = f"{before} + INTERVAL {READ_AFTER_HOURS} HOUR"
-    monday = "({0} - ({0} + 3) % 7)".format
     base = f"coalesce(capacity_minutes_per_week, {settings.capacity_minutes})"
     return night.warehouse.replace(
         MENTOR_WEEK,
         f"""
         WITH mentor AS (
             SELECT mentor_id, g.capacity_minutes_per_week,
-                   {epoch_day(read_at, zone(settings, "g.timezone"))} AS today
+                   {epoch_day(read_at(night), zone(settings, "g.timezone"))} AS today
             FROM (SELECT DISTINCT mentor_id FROM core.mentoring_match UNION SELECT mentor_id FROM core.mentoring_event)
             FULL JOIN {current(RAW_INPUTS["mentor"], before)} AS g USING (mentor_id)
         ),

@@ -11,7 +11,7 @@ from data_contracts.tables.core import REGISTRATION_USE, STATEMENT
 from data_contracts.tables.inputs import RAW_INPUTS
 from data_contracts.xapi.vocabulary import NO_ACT_KINDS
 from pipelines.core import changes
-from pipelines.core.basis import forget_basis
+from pipelines.core.basis import forget_basis, id_number
 from pipelines.core.changes import Reading
 from pipelines.core.findings import count_findings
 from pipelines.core.local_time import date_day, epoch_day, local, zone
@@ -100,7 +100,7 @@ def _make_touched(night: Night, reading: Reading) -> None:
 
 def _take_out(warehouse: Warehouse, reading: Reading) -> None:
     """Temporary `gone`: rows of core.statement of touched ids; `used`: what registrations were then seen with."""
-    key = changes.statement_key("statement_id")
+    key = id_number("statement_id")
     warehouse.execute(
         "CREATE OR REPLACE TEMP TABLE spoken AS SELECT statement_id, happened_at FROM looked WHERE "
         f"{key} IN (SELECT statement_hash FROM core.statement_key WHERE row_number < {reading.first_new_row})"

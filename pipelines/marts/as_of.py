@@ -16,6 +16,7 @@ from data_contracts.errors import PermanentError
 from data_contracts.tables.inputs import RAW_INPUTS
 from pipelines import warehouse
 from pipelines.core.local_time import epoch_day as local_day
+from pipelines.core.local_time import monday
 
 _RUN_ID = re.compile(r"[0-9A-Za-z_-]+")
 
@@ -108,11 +109,6 @@ def to_epoch_day(date: str) -> str:
 def to_date(epoch_day: str) -> str:
     """Whole days since 1970-01-01 as a date."""
     return f"(DATE '1970-01-01' + CAST({epoch_day} AS INTEGER))"
-
-
-def monday(epoch_day: str) -> str:
-    """The Monday of a day's ISO week, in days since 1970-01-01 (a Thursday)."""
-    return f"({epoch_day} - ({epoch_day} + 3) % 7)"
 
 
 def weeks(first_epoch_day: str, last_epoch_day: str) -> str:

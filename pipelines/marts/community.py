@@ -5,7 +5,8 @@ Belongs here: social learning by programme and week. Does not belong here: mento
 
 from __future__ import annotations
 
-from pipelines.marts.as_of import MartContext, monday, rounded, to_date, weeks
+from pipelines.core.local_time import monday
+from pipelines.marts.as_of import MartContext, rounded, to_date, weeks
 
 # Who writes where another was this long ago no longer turns to them.
 _EXCHANGE_DAYS = 7

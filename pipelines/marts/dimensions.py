@@ -6,7 +6,8 @@ anything that happened.
 
 from __future__ import annotations
 
-from pipelines.marts.as_of import MartContext, monday, to_date
+from pipelines.core.local_time import monday
+from pipelines.marts.as_of import MartContext, to_date
 
 DATES_AHEAD_DAYS = 90
 

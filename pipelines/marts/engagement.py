@@ -5,7 +5,8 @@ Belongs here: enrolments' weeks. Does not belong here: mentoring, community, fau
 
 from __future__ import annotations
 
-from pipelines.marts.as_of import MartContext, monday, rounded, to_date, weeks
+from pipelines.core.local_time import monday
+from pipelines.marts.as_of import MartContext, rounded, to_date, weeks
 
 
 def engagement_weekly(context: MartContext) -> str:

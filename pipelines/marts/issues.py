@@ -6,7 +6,8 @@ learners; evidence names activities, never persons.
 
 from __future__ import annotations
 
-from pipelines.marts.as_of import MartContext, monday, to_date, to_epoch_day
+from pipelines.core.local_time import monday
+from pipelines.marts.as_of import MartContext, to_date, to_epoch_day
 
 # A work that most fail says more of the work, or of what it asks, than of those who fail: under .4 is a clear fail on
 # the usual scales, and ten scores are enough that one weak group does not decide.

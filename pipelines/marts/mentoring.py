@@ -6,7 +6,8 @@ Belongs here: cadence, silence, answers, commitments, agreement and fit of a mat
 
 from __future__ import annotations
 
-from pipelines.marts.as_of import MartContext, monday, rounded, to_date, to_epoch_day, weeks, weeks_seen
+from pipelines.core.local_time import monday
+from pipelines.marts.as_of import MartContext, rounded, to_date, to_epoch_day, weeks, weeks_seen
 from pipelines.marts.goals import expected_share
 
 MESSAGES_DAYS = 28
