@@ -193,7 +193,7 @@ def features() -> str:
             f"[{feature.name}](features/{feature.family}.md#{feature.name})",
             feature.family,
             feature.level,
-            feature.phrase.replace("{value}", "N"),
+            feature.phrase.replace("{value}", "N") or "never said",
         )
         for feature in FEATURES
     ]
@@ -230,12 +230,14 @@ def _section(feature: Feature, formulas: Mapping[str, str]) -> str:
         message = f"the docstring of family {feature.family} has no formula `{feature.name} = ...` or `{generic} = ...`"
         raise PageError(message)
     low, high = feature.reads_within
-    said = [f"“{feature.phrase.replace('{value}', 'N')}”"]
+    said = [
+        f"“{feature.phrase.replace('{value}', 'N')}”" if feature.phrase else "never: no reason that a mentor could use"
+    ]
     if (low, high) != ANY:
         limits = [f"at least {low:g}"] * (low > -inf) + [f"at most {high:g}"] * (high < inf)
         said.append(f"where the value is {' and '.join(limits) if low != high else f'{low:g}'}")
     if feature.worse:
-        said.append({"low": "well below the course's median", "high": "not below the course's median"}[feature.worse])
+        said.append({"low": "well below the course's median", "high": "well above the course's median"}[feature.worse])
     rows = [
         ("meaning", feature.field.description),
         ("formula", formula),

@@ -266,25 +266,36 @@ def _with_rule(facts: pl.DataFrame, settings: AlertSettings) -> pl.DataFrame:
 
 
 def _with_words(chosen: pl.DataFrame) -> pl.DataFrame:
-    """A rule is its alert's first reason, before the model's first two; each rule in words."""
+    """A rule is its alert's first reason, before the model's first two of other families; each rule in words."""
     words = {
         "never_started": pl.format("has not started yet, {} days after opening", "days_since_open"),
-        "ticket_open": pl.format("support tickets open: {}", "open_tickets_count"),
+        "ticket_open": _counted("open_tickets_count", "support ticket", "open"),
         "first_meeting_not_held": pl.format("no first meeting {} days after the match", "days_since_match"),
         "mentor_silent": pl.format("no session or message from the mentor for {} days", "days_since_contact"),
-        "commitment_overdue": pl.format("commitments overdue: {}", "overdue_commitments_count"),
+        "commitment_overdue": _counted("overdue_commitments_count", "commitment", "overdue"),
     }
     is_rule = pl.col("rule").is_not_null()
     family = pl.col("rule").replace_strict(_RULE_FAMILY, default=None, return_dtype=pl.String)
     text = pl.coalesce(pl.when(pl.col("rule") == rule).then(words[rule]) for rule in RULES)
+    # Where the model's own reason tells what the rule tells, the next one moves up.
+    is_first, is_second = ((pl.col(f"reason_{place}_family") == family).fill_null(value=False) for place in (1, 2))
+    is_told = {2: is_first, 3: is_first | is_second}
     return chosen.with_columns(
         reason_1_family=pl.when(is_rule).then(family).otherwise(pl.col("reason_1_family")),
         reason_1_text=pl.when(is_rule).then(text).otherwise(pl.col("reason_1_text")),
         **{
-            f"reason_{place}_{part}": pl.when(is_rule)
+            f"reason_{place}_{part}": pl.when(is_rule & is_told[place])
+            .then(pl.col(f"reason_{place}_{part}"))
+            .when(is_rule)
             .then(pl.col(f"reason_{place - 1}_{part}"))
             .otherwise(pl.col(f"reason_{place}_{part}"))
             for place in (2, 3)
             for part in ("family", "text")
         },
     )
+
+
+def _counted(count: str, thing: str, state: str) -> pl.Expr:
+    """A number of things in a state, in words."""
+    plural = pl.when(pl.col(count) == 1).then(pl.lit("")).otherwise(pl.lit("s"))
+    return pl.format("{} {}{} {}", pl.col(count), pl.lit(thing), plural, pl.lit(state))

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,8 @@ Codes = npt.NDArray[np.int64]
 Z_95 = 1.959963984540054
 BUDGET_SHARE = 0.10
 MINIMUM_SLICE_EVENTS = 20
+DAYS_OF_HISTORY = (0, 7, 14, 28, 56)
+"""First days of the stretches of history by which quality is told."""
 REPLICATES = 100
 _PROBABILITY_MARGIN = 1e-9
 _EPOCH = date(1970, 1, 1)
@@ -201,6 +205,8 @@ METRICS: dict[str, Callable[[Vector, Vector, Codes], Estimate]] = {
     "pr_auc": pr_auc,
     "recall_at_10_percent": recall_at,
     "precision_at_10_percent": precision_at,
+    "recall_at_20_percent": partial(recall_at, share=0.2),
+    "precision_at_20_percent": partial(precision_at, share=0.2),
     "brier_skill": brier_skill,
     "calibration_slope": calibration_slope,
     "calibration_intercept": calibration_intercept,
@@ -214,12 +220,19 @@ def quality_rows(predictions: pl.DataFrame, *, minimum_events: int = MINIMUM_SLI
     """Judge predictions: the columns of risk.quality but model_id.
 
     Args:
-        predictions: columns of risk.prediction but model_id.
-        minimum_events: a week or course with fewer events (or fewer non-events) is left out; all rows together
-            always stand.
+        predictions: columns of risk.prediction but model_id; beside them, where known, `days_of_history` (whole days
+            from the first possible activity to the landmark), `ended_epoch_day` (null while active), `is_batch_end`
+            (whether the enrolment ended in an administrative batch) and `is_new_learner` (whether the model has met the
+            learner in no landmark it learned from).
+        minimum_events: a slice with fewer events (or fewer non-events) is left out; all rows together always stand.
 
-    One row per estimator, horizon, slice and metric. Slices: all, each week_index, each course_id.
+    One row per estimator, horizon, slice and metric. Slices: all, each week_index, each course_id, each stretch of
+    `DAYS_OF_HISTORY`, all without the events of administrative batches where there are some, and those of new learners: who
+    has been met may be recognised, so this is the figure for those who come. All rows together have `lead_days_median`
+    too, where ends are known.
     """
+    if "days_of_history" in predictions.columns:
+        predictions = predictions.with_columns(_stretch(pl.col("days_of_history")).alias("days_of_history"))
     ordered = predictions.sort("horizon", "estimator", "observed_epoch_day", "enrolment_id")
     rows: list[dict[str, object]] = []
     for (horizon, estimator), part in ordered.group_by("horizon", "estimator", maintain_order=True):
@@ -228,8 +241,10 @@ def quality_rows(predictions: pl.DataFrame, *, minimum_events: int = MINIMUM_SLI
         ).row(0)
         for kind, value, slice_rows in _slices(part, minimum_events):
             outcome, probability, cluster = arrays(slice_rows)
-            for name, metric in METRICS.items():
-                estimate = metric(outcome, probability, cluster)
+            estimates = {name: metric(outcome, probability, cluster) for name, metric in METRICS.items()}
+            if kind == "all" and "ended_epoch_day" in slice_rows.columns:
+                estimates["lead_days_median"] = lead_days(slice_rows)
+            for name, estimate in estimates.items():
                 rows.append(
                     {
                         "estimator": estimator,
@@ -249,12 +264,80 @@ def quality_rows(predictions: pl.DataFrame, *, minimum_events: int = MINIMUM_SLI
     return pl.DataFrame(rows, schema=_QUALITY_SCHEMA)
 
 
+def lead_days(predictions: pl.DataFrame, *, share: float = BUDGET_SHARE) -> Estimate:
+    """Median days from the first landmark at which an enrolment was among the `share` highest to its abandonment.
+
+    Over the enrolments that were abandoned within a landmark's window and among the highest before; the others are what
+    recall counts. `predictions` are those of one estimator and horizon, with `ended_epoch_day`. Range from 0; an
+    enrolment that stood among the highest on the fold's first landmark may have done so before, so it is a lower
+    bound. Interval: bootstrap by enrolment. None where nobody was.
+    """
+    chosen = pl.Series(top_share(predictions["probability"].to_numpy(), share) > 0)
+    found = (
+        predictions.filter(chosen)
+        .group_by("enrolment_id", maintain_order=True)
+        .agg(
+            pl.col("outcome_value").max(),
+            lead=pl.col("ended_epoch_day").first() - pl.col("observed_epoch_day").min(),
+        )
+        .filter((pl.col("outcome_value") == 1) & (pl.col("lead") >= 0))
+    )
+    lead = found["lead"].cast(pl.Float64).to_numpy()
+    if lead.size == 0:
+        return UNKNOWN
+    generator = np.random.default_rng(20)
+    drawn = [float(np.median(generator.choice(lead, lead.size))) for _ in range(REPLICATES)]
+    return _percentile(float(np.median(lead)), drawn)
+
+
+def reliability(predictions: pl.DataFrame, *, parts: int = 10) -> pl.DataFrame:
+    """What became of those who were told about the same risk: a row for each tenth of the rows, by probability.
+
+    Args:
+        predictions: columns of risk.prediction of one estimator and horizon.
+        parts: how many parts of about equal size; equal probabilities stay together, so there may be fewer.
+
+    Columns: part (1 is the lowest), n_count, n_events_count, probability_mean, observed_share with
+    observed_low and observed_high, its 95 % interval by enrolment.
+    """
+    ranked = predictions.sort("probability", "enrolment_id", "observed_epoch_day").with_columns(
+        part=((pl.col("probability").rank("max") * parts / pl.len()).ceil().cast(pl.Int64))
+    )
+    rows: list[dict[str, object]] = []
+    for (part,), inside in ranked.group_by("part", maintain_order=True):
+        outcome, probability, cluster = arrays(inside)
+        observed = ratio(outcome, np.ones_like(outcome), cluster)
+        rows.append(
+            {
+                "part": part,
+                "n_count": outcome.size,
+                "n_events_count": int(outcome.sum()),
+                "probability_mean": float(probability.mean()),
+                "observed_share": observed.value,
+                "observed_low": observed.low,
+                "observed_high": observed.high,
+            }
+        )
+    return pl.DataFrame(rows, schema=_RELIABILITY_SCHEMA)
+
+
 def arrays(predictions: pl.DataFrame) -> tuple[Vector, Vector, Codes]:
     """Outcome, probability and enrolment code (0, 1, 2 ...) of each row."""
     codes = predictions["enrolment_id"].rank("dense").cast(pl.Int64).to_numpy() - 1
     return predictions["outcome_value"].to_numpy(), predictions["probability"].to_numpy(), codes
 
 
+_RELIABILITY_SCHEMA = pl.Schema(
+    {
+        "part": pl.Int64,
+        "n_count": pl.Int64,
+        "n_events_count": pl.Int64,
+        "probability_mean": pl.Float64,
+        "observed_share": pl.Float64,
+        "observed_low": pl.Float64,
+        "observed_high": pl.Float64,
+    }
+)
 _QUALITY_SCHEMA = pl.Schema(
     {
         "estimator": pl.String,
@@ -275,15 +358,41 @@ _QUALITY_SCHEMA = pl.Schema(
 
 def _slices(part: pl.DataFrame, minimum_events: int) -> Iterator[tuple[str, str, pl.DataFrame]]:
     yield "all", "all", part
-    for kind, column in (("week", "week_index"), ("course", "course_id")):
+    if "is_batch_end" in part.columns:
+        others = part.filter(~(pl.col("is_batch_end") & (pl.col("outcome_value") == 1)))
+        if others.height < part.height:
+            yield "without_batches", "all", others
+    if "is_new_learner" in part.columns:
+        new = part.filter(pl.col("is_new_learner"))
+        if _is_told(new, minimum_events):
+            yield "new_learners", "all", new
+    for kind, column in (("week", "week_index"), ("course", "course_id"), ("days_of_history", "days_of_history")):
+        if column not in part.columns:
+            continue
         for (value,), rows in (
             part.filter(pl.col(column).is_not_null())
             .sort(column, maintain_order=True)
             .group_by(column, maintain_order=True)
         ):
-            events = rows["outcome_value"].sum()
-            if min(events, rows.height - events) >= minimum_events:
+            if _is_told(rows, minimum_events):
                 yield kind, str(value), rows
+
+
+def _is_told(rows: pl.DataFrame, minimum_events: int) -> bool:
+    events = int(rows["outcome_value"].sum())
+    return min(events, rows.height - events) >= minimum_events
+
+
+def _stretch(days: pl.Expr) -> pl.Expr:
+    """The stretch of history as text: 0-6, 7-13 ... and the last with a plus; null where unknown or before the start."""
+    last = pl.when(days >= DAYS_OF_HISTORY[-1]).then(pl.lit(f"{DAYS_OF_HISTORY[-1]}+"))
+    return pl.coalesce(
+        *(
+            pl.when((days >= first) & (days < after)).then(pl.lit(f"{first}-{after - 1}"))
+            for first, after in pairwise(DAYS_OF_HISTORY)
+        ),
+        last,
+    )
 
 
 def _average_precision(outcome: Vector, weight: Vector, ends: npt.NDArray[np.intp]) -> float:

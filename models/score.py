@@ -19,20 +19,24 @@ def score(model: RiskModel, features_frame: pl.DataFrame) -> pl.DataFrame:
     """Score landmarks: one row each, in the order given.
 
     Returns enrolment_id, observed_epoch_day, risk_score_7d, risk_score_28d (log odds),
-    abandonment_probability_7d, abandonment_probability_28d (0..1).
+    abandonment_probability_7d, abandonment_probability_28d (0..1); each horizon has its calibrator, so the week's is held
+    to at most the four weeks'.
     Raises `FeatureFrameError` where a feature column is missing.
     """
     features = feature_matrix(features_frame)
     raw = {horizon: model.raw_score(features, horizon) for horizon in HORIZONS}
-    return features_frame.select("enrolment_id", "observed_epoch_day").with_columns(
+    scored = features_frame.select("enrolment_id", "observed_epoch_day").with_columns(
         *(pl.Series(f"risk_score_{horizon}", raw[horizon]) for horizon in HORIZONS),
         *(
             pl.Series(
-                f"abandonment_probability_{horizon}", model.horizons[horizon].calibrator.probability(raw[horizon])
+                f"abandonment_probability_{horizon}",
+                model.horizons[horizon].calibrator.probability(raw[horizon], features_frame["course_id"]),
             )
             for horizon in HORIZONS
         ),
     )
+    within_week = pl.min_horizontal("abandonment_probability_7d", "abandonment_probability_28d")
+    return scored.with_columns(within_week.alias("abandonment_probability_7d"))
 
 
 def with_bands(frame: pl.DataFrame, *, low: float = LOW, high: float = HIGH) -> pl.DataFrame:
@@ -55,9 +59,17 @@ def with_bands(frame: pl.DataFrame, *, low: float = LOW, high: float = HIGH) -> 
     return frame.with_columns(band.alias("risk_band"), rank.cast(pl.Int64).alias("risk_rank"))
 
 
-def is_too_early(*, observed: pl.Expr, course_start: pl.Expr, enrolled: pl.Expr, days: int = TOO_EARLY_DAYS) -> pl.Expr:
-    """Whether fewer than `days` days lie between the first possible activity and the landmark.
+def is_too_early(
+    *, observed: pl.Expr, course_start: pl.Expr, enrolled: pl.Expr, first_due: pl.Expr, days: int = TOO_EARLY_DAYS
+) -> pl.Expr:
+    """Whether fewer than `days` days lie between the first due activity and the landmark.
 
-    All three are epoch days; the first possible activity is on the later of the course's start and enrolment.
+    All four are epoch days. Activity is possible from the later of the course's start and enrolment; `first_due` is the
+    day on which the first work of the enrolment is due, null where none is, and then the first possible activity
+    counts. A first work that is due later than `days` after the first possible activity is not waited for: by then
+    the model ranks nearly as well as after it (docs/decisions/0018).
     """
-    return (observed - pl.max_horizontal(course_start, enrolled) < days).alias("is_too_early")
+    possible = pl.max_horizontal(course_start, enrolled)
+    due = pl.min_horizontal(pl.max_horizontal(first_due, possible), possible + days)
+    since = pl.when(first_due.is_null()).then(possible).otherwise(due)
+    return (observed - since < days).alias("is_too_early")

@@ -1,6 +1,6 @@
 """Which landmarks train, calibrate and test a model: forward in time, with a gap for open label windows.
 
-Belongs here: masks over landmark rows and the rule that a label counts once its window has closed. Does not
+Belongs here: masks over examples and the rule that a label counts once its window has closed. Does not
 belong here: fitting (`train.py`) and judging (`metrics.py`).
 
 A landmark of day D with horizon H looks at the days D to D + H - 1. A later part may begin at D + H at the
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from data_contracts.errors import PermanentError
+from models.lookahead import Examples
 
 Mask = npt.NDArray[np.bool_]
 Days = npt.NDArray[np.int64]
@@ -33,10 +34,10 @@ class SplitError(PermanentError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """Row masks over one frame of landmarks, aligned with its rows.
+    """Masks over examples.
 
     train, calibration and test are disjoint. `past` is everything that is known when the test begins: train,
-    calibration and the rows of the gap between them.
+    calibration and the examples of the gap between them.
     """
 
     train: Mask
@@ -53,10 +54,14 @@ def closed(frame: pl.DataFrame, horizon_column: str, tonight: int) -> pl.DataFra
     every label of that course and day is known: where ends are inferred from silence, an abandonment shows weeks
     after the window too. A column without a number of days in its name (`abandons_end`) has no window of its own.
     """
+    return frame.filter(is_closed(horizon_column, tonight))
+
+
+def is_closed(horizon_column: str, tonight: int) -> pl.Expr:
+    """Whether a landmark's label is known because its window is over; see `closed`."""
     days = re.search(r"_(\d+)d$", horizon_column)
     is_over = pl.col("observed_epoch_day") + int(days[1]) <= tonight if days else pl.lit(value=True)
-    is_known = pl.col(horizon_column).is_not_null().all().over("course_id", "observed_epoch_day")
-    return frame.filter(is_over & is_known)
+    return is_over & pl.col(horizon_column).is_not_null().all().over("course_id", "observed_epoch_day")
 
 
 def past_folds(frame: pl.DataFrame, *, horizon_days: int) -> int:
@@ -72,42 +77,43 @@ def past_folds(frame: pl.DataFrame, *, horizon_days: int) -> int:
 
 
 def forward_folds(
-    frame: pl.DataFrame, *, horizon_days: int, test_share: float = 0.2, calibration_share: float = 0.2
+    examples: Examples, *, horizon_days: int, test_share: float = 0.2, calibration_share: float = 0.2
 ) -> Fold:
-    """Split forward in `observed_epoch_day`: train, gap, calibration, gap, test.
+    """Split forward in days: train, gap, calibration, gap, test.
 
-    Test is the latest part with at least `test_share` of the rows, calibration the latest part before it, a
-    horizon away, with `calibration_share` of the rows; each moves later where the part before it would be empty.
-    Rows inside a gap are in no part (those before the test are in `past`).
-    Raises `SplitError` where the landmarks do not reach over three parts.
+    Test is the latest part with at least `test_share` of the examples with the longest look-ahead, calibration the latest
+    part before it, `horizon_days` away, with `calibration_share` of them; each moves later where the part before it would
+    be empty. A shorter look-ahead closes earlier and reaches further into a gap. Raises `SplitError` where the landmarks
+    do not reach over three parts.
     """
-    days = _days(frame)
+    days = examples.observed_on[examples.of(examples.labels[-1])]
     earliest_calibration = _first_from(days, _first_from(days, None, 0, horizon_days), horizon_days, horizon_days)
     earliest_test = _first_from(days, earliest_calibration, horizon_days, horizon_days)
     test_from = max(earliest_test, _latest_part(days, test_share * days.size))
-    past = days <= test_from - horizon_days
-    calibration_from = max(earliest_calibration, _latest_part(days[past], calibration_share * days.size))
+    past = days[days <= test_from - horizon_days]
+    calibration_from = max(earliest_calibration, _latest_part(past, calibration_share * past.size))
+    is_past = examples.closes_on <= test_from
     return Fold(
-        train=days <= calibration_from - horizon_days,
-        calibration=past & (days >= calibration_from),
-        past=past,
-        test=days >= test_from,
+        train=examples.closes_on <= calibration_from,
+        calibration=is_past & (examples.observed_on >= calibration_from),
+        past=is_past,
+        test=examples.observed_on >= test_from,
     )
 
 
 def given_fold(
-    frame: pl.DataFrame, *, is_past: Mask, is_test: Mask, horizon_days: int, calibration_share: float = 0.25
+    examples: Examples, *, is_past: Mask, is_test: Mask, horizon_days: int, calibration_share: float = 0.25
 ) -> Fold:
-    """Split by given masks, as an evaluation on whole course runs does: train on all given past rows.
+    """Split by given masks, as an evaluation on whole course runs does: train on all given past examples.
 
-    The latest `calibration_share` of the past rows calibrates, a horizon after those it is trained on. Whether
-    past labels were closed when the test began is the caller's to say. Raises `SplitError` where the past rows
-    do not reach over two parts, or a row is past and test at once.
+    The latest `calibration_share` of the past examples calibrates, a horizon after those it is trained on. Whether
+    past labels were closed when the test began is the caller's to say. Raises `SplitError` where the past examples
+    do not reach over two parts, or one is past and test at once.
     """
     if bool((is_past & is_test).any()):
         message = "rows are past and test at once; give masks that do not overlap"
         raise SplitError(message)
-    days = _days(frame)
+    days = examples.observed_on
     past_days = days[is_past]
     earliest = _first_from(past_days, _first_from(past_days, None, 0, horizon_days), horizon_days, horizon_days)
     calibration_from = max(earliest, _latest_part(past_days, calibration_share * past_days.size))

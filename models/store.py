@@ -3,9 +3,12 @@
 Belongs here: writing a model so that a crash leaves none half written, and reading it back with every byte
 checked. Does not belong here: which model is champion (risk.model), and any format that runs code when read.
 
-`<folder>/<model_id>/` holds `model_7d.txt`, `model_28d.txt` (LightGBM's own text), `model.json` (calibrators,
-features, settings, versions) and `manifest.json` (SHA-256 of each of them). The model_id is the start of the
+`<folder>/<model_id>/` holds `trees.txt` (LightGBM's own text), `model.json` (the line, calibrators, features, settings,
+versions) and `manifest.json` (SHA-256 of each of them). The model_id is the start of the
 SHA-256 of the manifest, so it names the content, not the time.
+
+A model is read only by the feature contract and the LightGBM (major.minor) that it was trained with: whether another
+version reads the text to the same scores is nobody's promise, and training anew takes minutes.
 """
 
 from __future__ import annotations
@@ -18,21 +21,28 @@ from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from data_contracts.errors import PermanentError
 from data_contracts.features import contract_hash
 from models.calibrate import Calibrator
-from models.split import HORIZONS
-from models.train import HorizonModel, RiskModel, TrainingSettings
+from models.logistic import LogisticLine
+from models.train import Estimator, HorizonModel, RiskModel, TrainingSettings
 
 MANIFEST = "manifest.json"
 METADATA = "model.json"
+TREES = "trees.txt"
 _ID_LENGTH = 16
 _LIBRARIES = ("lightgbm", "numpy")
+_MUST_AGREE = "lightgbm"
 
 
 class StoredModelError(PermanentError):
-    """A stored model is missing, damaged, or speaks of other features than the code does."""
+    """A stored model is missing or damaged, or cannot be used by today's code."""
+
+
+class OutdatedModelError(StoredModelError):
+    """A sound model that speaks of other features, or was written by another LightGBM, than today's code has."""
 
 
 def model_id(model: RiskModel) -> str:
@@ -72,62 +82,89 @@ def save(model: RiskModel, folder: Path) -> str:
 def load(folder: Path, model_id: str) -> RiskModel:
     """Read the model `<folder>/<model_id>/` after checking every byte of it.
 
-    Raises `StoredModelError` where a file is missing, added or changed, or the feature contract has changed
-    since the training; the way out of each is to train again.
+    Raises `StoredModelError` where a file is missing, added or changed, and `OutdatedModelError` where the feature
+    contract or LightGBM's major.minor version has changed since the training; the way out of each is to train again.
     """
     files = _checked_files(folder / model_id)
-    found = json.loads(files[METADATA])
-    if found["feature_contract_hash"] != contract_hash():
+    about = json.loads(files[METADATA])
+    if about["feature_contract_hash"] != contract_hash():
         message = f"model {model_id} was trained on another feature contract; train it again on today's features"
-        raise StoredModelError(message)
+        raise OutdatedModelError(message)
+    trained_with, here = about["libraries"][_MUST_AGREE], version(_MUST_AGREE)
+    if trained_with.split(".")[:2] != here.split(".")[:2]:
+        message = (
+            f"model {model_id} was trained with {_MUST_AGREE} {trained_with}, here is {here}; train it again, or "
+            f"install {_MUST_AGREE} {trained_with}"
+        )
+        raise OutdatedModelError(message)
+    return _from_parts(about, files[TREES].decode())
+
+
+def libraries(folder: Path, model_id: str) -> dict[str, str]:
+    """Versions of the libraries a stored model was trained with; raises `StoredModelError` where it is damaged."""
+    found: dict[str, str] = json.loads(_checked_files(folder / model_id)[METADATA])["libraries"]
+    return found
+
+
+def _about(model: RiskModel) -> dict[str, Any]:
+    """All of a model but its trees, as JSON has it; `_from_parts` is its inverse."""
+    return {
+        "feature_contract_hash": model.feature_contract_hash,
+        "feature_names": list(model.feature_names),
+        "horizons": {
+            horizon: {
+                "calibrator": asdict(one.calibrator),
+                "base_rate": one.base_rate,
+                "n_count": one.n_count,
+                "n_events_count": one.n_events_count,
+            }
+            for horizon, one in model.horizons.items()
+        },
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "line": asdict(model.estimator.line),
+        "settings": asdict(model.settings),
+        "trained_epoch_day": model.trained_epoch_day,
+    }
+
+
+def _from_parts(about: Mapping[str, Any], trees: str) -> RiskModel:
+    """A model from what `_about` says of it and its trees."""
+    line: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in about["line"].items()
+    }
     return RiskModel(
+        estimator=Estimator(trees, LogisticLine(**line)),
         horizons={
             horizon: HorizonModel(
-                text=files[_text_name(horizon)].decode(),
-                calibrator=Calibrator(**about["calibrator"]),
-                base_rate=about["base_rate"],
-                n_count=about["n_count"],
-                n_events_count=about["n_events_count"],
+                calibrator=Calibrator(**one["calibrator"]),
+                base_rate=one["base_rate"],
+                n_count=one["n_count"],
+                n_events_count=one["n_events_count"],
             )
-            for horizon, about in found["horizons"].items()
+            for horizon, one in about["horizons"].items()
         },
-        settings=TrainingSettings(**found["settings"] | {"leaves": tuple(found["settings"]["leaves"])}),
-        trained_epoch_day=found["trained_epoch_day"],
-        feature_names=tuple(found["feature_names"]),
-        feature_contract_hash=found["feature_contract_hash"],
+        settings=TrainingSettings(**about["settings"] | {"leaves": tuple(about["settings"]["leaves"])}),
+        trained_epoch_day=about["trained_epoch_day"],
+        feature_names=tuple(about["feature_names"]),
+        feature_contract_hash=about["feature_contract_hash"],
     )
 
 
 def _files(model: RiskModel) -> dict[str, bytes]:
     """Content of every file of the model, the manifest last."""
-    files = {_text_name(horizon): one.text.encode() for horizon, one in model.horizons.items()}
-    files[METADATA] = _json(
-        {
-            "feature_contract_hash": model.feature_contract_hash,
-            "feature_names": list(model.feature_names),
-            "horizons": {
-                horizon: {
-                    "calibrator": asdict(one.calibrator),
-                    "base_rate": one.base_rate,
-                    "n_count": one.n_count,
-                    "n_events_count": one.n_events_count,
-                }
-                for horizon, one in model.horizons.items()
-            },
-            "libraries": {name: version(name) for name in _LIBRARIES},
-            "settings": asdict(model.settings),
-            "trained_epoch_day": model.trained_epoch_day,
-        }
-    )
+    files = {TREES: model.estimator.text.encode(), METADATA: _json(_about(model))}
     files[MANIFEST] = _json({name: sha256(content).hexdigest() for name, content in files.items()})
     return files
 
 
 def _checked_files(target: Path) -> dict[str, bytes]:
     """Content of a stored model's files, after its name and all hashes have agreed."""
-    way_out = "restore the folder from a backup or train again"
-    expected = {MANIFEST, METADATA, *(_text_name(horizon) for horizon in HORIZONS)}
+    way_out = "restore the folder from a backup, choose another (`handrail models promote`) or train again"
+    expected = {MANIFEST, METADATA, TREES}
     present = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    if _is_of_other_code(target, present, expected):
+        message = f"model {target.name} was written by another version of the code; train it again with today's"
+        raise OutdatedModelError(message)
     if present != expected:
         message = (
             f"model {target.name}: missing {', '.join(sorted(expected - present)) or 'nothing'}, "
@@ -146,8 +183,14 @@ def _checked_files(target: Path) -> dict[str, bytes]:
     return files
 
 
-def _text_name(horizon: str) -> str:
-    return f"model_{horizon}.txt"
+def _is_of_other_code(target: Path, present: set[str], expected: set[str]) -> bool:
+    """Whether a folder is whole by its own manifest, but has other files than today's code writes."""
+    if present == expected or MANIFEST not in present or _id((target / MANIFEST).read_bytes()) != target.name:
+        return False
+    hashes = json.loads((target / MANIFEST).read_bytes())
+    return present == {MANIFEST, *hashes} and all(
+        sha256((target / name).read_bytes()).hexdigest() == told for name, told in hashes.items()
+    )
 
 
 def _id(manifest: bytes) -> str:

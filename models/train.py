@@ -1,16 +1,20 @@
 """From landmarks with closed labels to a risk model, or to the plain statement that there is too little history.
 
-Belongs here: what is fitted on which rows, and with which settings. Does not belong here: the masks (`split.py`),
-calibration (`calibrate.py`), judging (`metrics.py`), keeping (`store.py`).
+Belongs here: what is fitted on which rows, and with which settings. Does not belong here: examples (`lookahead.py`), the
+masks (`split.py`), the line (`logistic.py`), calibration (`calibrate.py`), judging (`metrics.py`), keeping (`store.py`).
+
+The score is the mean of two log odds, of LightGBM's trees and of a logistic regression, both asked for so many days ahead
+with the days as a feature. Trees find what depends on what, the line keeps its head where a course differs from all before;
+their mean beat both on every presentation tried (docs/benchmarks.md).
 
 A model is built as a ladder of three fits, each calibrated by rows that it has not seen:
 
-1. a model of the train rows gives the scores of the calibration rows, and these the first calibrator; how large its
+1. a model of the train rows gives the scores of the calibration rows, and these the first calibrators; how large its
    trees are and how many, is what predicts the calibration rows best (`Shape`), and the later rungs keep it;
-2. a model of all rows before the test gives the scores of the test rows. With the first calibrator these are the
-   out-of-sample predictions, by which the procedure is judged. The same scores give the second calibrator, so it
-   is fitted on the latest closed fold;
-3. the model that scores tonight is fitted on all closed rows and takes the second calibrator.
+2. a model of all rows before the test gives the scores of the test rows. With the first calibrators these are the
+   out-of-sample predictions, by which the procedure is judged. The same scores give the second calibrators, so they
+   are fitted on the latest closed fold;
+3. the model that scores tonight is fitted on all closed rows and takes the second calibrators.
 
 So what is judged is what is used, one rung down: a model of all that was known then, calibrated on the fold before.
 """
@@ -18,24 +22,33 @@ So what is judged is what is used, one rung down: a model of all that was known 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import lightgbm
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy.special import expit
 
 from data_contracts.errors import PermanentError
-from data_contracts.features import MODELLED_NAMES, contract_hash
-from models.baseline import LogisticBaseline, inactive_7d_rule
-from models.calibrate import Calibrator, fit_calibrator
-from models.split import HORIZONS, Fold, closed, forward_folds, past_folds
+from data_contracts.features import BY_NAME, MODELLED_NAMES, contract_hash
+from data_contracts.schema import Kind
+from models.baseline import inactive_7d_rule
+from models.calibrate import Calibrator, course_offsets, fit_calibrator
+from models.logistic import LogisticLine, fit_line
+from models.lookahead import Examples, examples_of
+from models.split import HORIZONS, Fold, closed, forward_folds, is_closed, past_folds
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
 
 LONGEST = max(HORIZONS, key=HORIZONS.__getitem__)
+DAYS_AHEAD = "days_ahead"
+"""The last input of both halves of the model: for how many days ahead it is asked."""
+
+LABELS: Mapping[str, int] = {f"abandons_{horizon}": days for horizon, days in HORIZONS.items()}
+_INPUTS = (*MODELLED_NAMES, DAYS_AHEAD)
 
 
 class FeatureFrameError(PermanentError):
@@ -48,9 +61,10 @@ class TrainingSettings:
 
     seed: int = 20
     threads: int = 2
-    rounds: int = 300
+    rounds: int = 200
     leaves: tuple[int, ...] = (4, 15)
-    patience: int = 30
+    patience: int = 20
+    maximum_examples: int = 400_000
     minimum_abandonments: int = 200
     minimum_past_folds: int = 2
 
@@ -58,13 +72,15 @@ class TrainingSettings:
         """Parameters of LightGBM: deterministic, and cautious, because courses differ from run to run."""
         return {
             "objective": "binary",
-            "learning_rate": 0.05,
+            "learning_rate": 0.1,
             "min_child_samples": 150,
             "feature_fraction": 0.6,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
             "lambda_l2": 5.0,
             "max_bin": 127,
+            # A longer look-ahead never holds a smaller risk.
+            "monotone_constraints": [0] * len(MODELLED_NAMES) + [1],
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": self.threads,
@@ -82,28 +98,62 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class HorizonModel:
-    """The model of one horizon: LightGBM's own text, its calibrator and what it was trained on.
-
-    `base_rate` is the share of events (0..1) among the `n_count` rows of the final fit.
-    """
+class Estimator:
+    """What gives a score before calibration: LightGBM's own text, and the line."""
 
     text: str
-    calibrator: Calibrator
-    base_rate: float
-    n_count: int
-    n_events_count: int
+    line: LogisticLine
 
     @cached_property
     def booster(self) -> lightgbm.Booster:
         """The trees, read from the text, so that a stored model and a fresh one score alike."""
         return lightgbm.Booster(model_str=self.text)
 
+    def raw_score(self, features: Matrix, days: float | Vector, *, threads: int) -> Vector:
+        """Log odds for each row, so many days ahead; an empty matrix gives an empty vector."""
+        trees, line = self.halves(features, days, threads=threads)
+        return (trees + line) / 2
+
+    def halves(self, features: Matrix, days: float | Vector, *, threads: int) -> tuple[Vector, Vector]:
+        """Log odds of the trees and of the line, whose mean is the score."""
+        if features.shape[0] == 0:
+            return np.empty(0), np.empty(0)
+        inputs = _inputs(features, days)
+        trees = np.asarray(self.booster.predict(inputs, raw_score=True, num_threads=threads), dtype=np.float64)
+        return trees, self.line.raw_score(inputs)
+
+    def contributions(self, features: Matrix, days: float, *, threads: int) -> npt.NDArray[np.float64]:
+        """What each feature adds to the score, exactly: a column a feature, then the baseline.
+
+        Each row adds up to its raw score. Of the trees by TreeSHAP, of the line the weight times the distance from the
+        mean; what the days ahead add is the same question for all and part of the baseline.
+        """
+        inputs = _inputs(features, days)
+        trees = np.asarray(self.booster.predict(inputs, pred_contrib=True, num_threads=threads), dtype=np.float64)
+        line = self.line.contributions(inputs)
+        count = len(MODELLED_NAMES)
+        baseline = trees[:, count:].sum(axis=1) + line[:, count:].sum(axis=1) + self.line.intercept
+        return np.column_stack([trees[:, :count] + line[:, :count], baseline]) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class HorizonModel:
+    """What belongs to one horizon: its calibrator and what it was trained on.
+
+    `base_rate` is the share of events (0..1) among the `n_count` rows of the final fit whose label is closed.
+    """
+
+    calibrator: Calibrator
+    base_rate: float
+    n_count: int
+    n_events_count: int
+
 
 @dataclass(frozen=True, slots=True)
 class RiskModel:
-    """A model for each horizon, and what must agree before it may score."""
+    """An estimator, its horizons, and what must agree before it may score."""
 
+    estimator: Estimator
     horizons: Mapping[str, HorizonModel]
     settings: TrainingSettings
     trained_epoch_day: int
@@ -112,7 +162,11 @@ class RiskModel:
 
     def raw_score(self, features: Matrix, horizon: str) -> Vector:
         """Raw output in log odds for each row."""
-        return raw_score(self.horizons[horizon].booster, features, threads=self.settings.threads)
+        return self.estimator.raw_score(features, HORIZONS[horizon], threads=self.settings.threads)
+
+    def contributions(self, features: Matrix, horizon: str) -> npt.NDArray[np.float64]:
+        """What each feature adds to the raw score: a column a feature, then the baseline."""
+        return self.estimator.contributions(features, HORIZONS[horizon], threads=self.settings.threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,68 +225,96 @@ def train(
     lacking = _lacking(closed(history, f"abandons_{LONGEST}", tonight_epoch_day), settings)
     if lacking is not None:
         return lacking
-    models, predictions = {}, []
-    for horizon, days in HORIZONS.items():
-        label = f"abandons_{horizon}"
-        rows = closed(history, label, tonight_epoch_day)
-        judged, calibrator, shape = out_of_sample(
-            rows, forward_folds(rows, horizon_days=days), label=label, horizon=horizon, settings=settings
-        )
-        predictions.append(judged)
-        outcome = _outcome(rows, label)
-        models[horizon] = HorizonModel(
-            text=_fit(feature_matrix(rows), outcome, settings, shape).model_to_string(),
-            calibrator=calibrator,
+    known = {name: history.select(is_closed(name, tonight_epoch_day)).to_series().to_numpy() for name in LABELS}
+    examples = examples_of(history, LABELS, known, is_batch=history["is_batch_end"].to_numpy())
+    predictions, calibrators, shape = out_of_sample(
+        history,
+        examples,
+        forward_folds(examples, horizon_days=HORIZONS[LONGEST]),
+        horizons={f"abandons_{horizon}": horizon for horizon in HORIZONS},
+        settings=settings,
+    )
+    estimator = fit_estimator(feature_matrix(history), examples, settings, shape)
+    horizons = {}
+    for horizon in HORIZONS:
+        outcome = examples.outcome[examples.of(f"abandons_{horizon}")]
+        horizons[horizon] = HorizonModel(
+            calibrator=calibrators[f"abandons_{horizon}"],
             base_rate=float(outcome.mean()),
             n_count=outcome.size,
             n_events_count=int(outcome.sum()),
         )
-    return TrainedModel(RiskModel(models, settings, tonight_epoch_day), pl.concat(predictions))
+    return TrainedModel(RiskModel(estimator, horizons, settings, tonight_epoch_day), predictions)
 
 
 def out_of_sample(
-    rows: pl.DataFrame, fold: Fold, *, label: str, horizon: str, settings: TrainingSettings
-) -> tuple[pl.DataFrame, Calibrator, Shape]:
-    """Predict the fold's test rows by the model and both baselines, none of which has seen them.
+    rows: pl.DataFrame, examples: Examples, fold: Fold, *, horizons: Mapping[str, str], settings: TrainingSettings
+) -> tuple[pl.DataFrame, dict[str, Calibrator], Shape]:
+    """Predict the fold's test examples by the model and both baselines, none of which has seen them.
 
     Args:
-        rows: landmarks sorted by day and enrolment, with `label` known in each.
-        fold: masks over `rows`.
-        label: column of the outcome, 0 or 1.
-        horizon: what risk.prediction calls it: 7d, 28d or end.
+        rows: landmarks sorted by day and enrolment.
+        examples: of these rows.
+        fold: masks over the examples.
+        horizons: the labels to judge, and what risk.prediction calls each: 7d, 28d or end.
         settings: how to train.
 
-    Returns the columns of risk.prediction but model_id, a calibrator fitted on the test rows' scores, and the shape
-    that the calibration rows chose.
+    Returns the columns of risk.prediction but model_id, a calibrator for each label fitted on the test examples'
+    scores, and the shape that the calibration examples chose.
     """
-    features, outcome = feature_matrix(rows), _outcome(rows, label)
-    early, shape = _chosen(features, outcome, fold, settings)
-    calibration_score = raw_score(early, features[fold.calibration], threads=settings.threads)
-    calibrator = fit_calibrator(calibration_score, outcome[fold.calibration])
+    features = feature_matrix(rows)
+    early, shape = chosen_shape(features, examples, fold, settings)
+    late = fit_estimator(features, examples.where(fold.past), settings, shape)
+    first = calibrators_of(early, features, rows, examples.where(fold.calibration), settings)
+    predictions = []
+    for label, horizon in horizons.items():
+        tested = examples.where(examples.of(label) & fold.test)
+        trees, line = late.halves(features[tested.row], tested.days, threads=settings.threads)
+        test = rows[tested.row]
+        predictions += [
+            judged_rows(test, horizon, estimator, tested.outcome, probability)
+            for estimator, probability in (
+                ("model", first[label].probability((trees + line) / 2, test["course_id"])),
+                ("logistic_regression", expit(line)),
+                ("inactive_7d_rule", inactive_7d_rule(test)),
+            )
+        ]
+    calibrators = calibrators_of(late, features, rows, examples.where(fold.test), settings)
+    return pl.concat(predictions), calibrators, shape
 
-    late = _fit(features[fold.past], outcome[fold.past], settings, shape)
-    test_score = raw_score(late, features[fold.test], threads=settings.threads)
-    logistic = LogisticBaseline(MODELLED_NAMES, seed=settings.seed).fit(features[fold.past], outcome[fold.past])
-    test = rows.filter(pl.Series(fold.test))
-    probabilities = {
-        "model": calibrator.probability(test_score),
-        "logistic_regression": logistic.probability(features[fold.test]),
-        "inactive_7d_rule": inactive_7d_rule(test),
-    }
-    predictions = pl.concat(
-        test.select(
-            "enrolment_id",
-            "course_id",
-            "observed_epoch_day",
-            "week_index",
-            pl.lit(horizon).alias("horizon"),
-            pl.lit(estimator).alias("estimator"),
-            pl.col(label).cast(pl.Float64).alias("outcome_value"),
-            pl.Series("probability", probability),
-        )
-        for estimator, probability in probabilities.items()
+
+def calibrators_of(
+    estimator: Estimator, features: Matrix, rows: pl.DataFrame, asked: Examples, settings: TrainingSettings
+) -> dict[str, Calibrator]:
+    """A calibrator for each label, fitted on examples that the estimator has not seen, without administrative batches.
+
+    A course's offset is that of its shortest windows, for all labels: they close first, so they tell the running rate.
+    """
+    left = asked.where(~asked.is_batch)
+    found: dict[str, Calibrator] = {}
+    offsets: dict[str, float] = {}
+    for label in left.labels:
+        part = left.where(left.of(label))
+        raw = estimator.raw_score(features[part.row], part.days, threads=settings.threads)
+        line = fit_calibrator(raw, part.outcome)
+        if not found:
+            offsets = course_offsets(line.log_odds(raw), part.outcome, rows["course_id"][part.row])
+        found[label] = replace(line, offsets=offsets)
+    return found
+
+
+def judged_rows(test: pl.DataFrame, horizon: str, estimator: str, outcome: Vector, probability: Vector) -> pl.DataFrame:
+    """Predictions of some landmarks in the columns of risk.prediction but model_id."""
+    return test.select(
+        "enrolment_id",
+        "course_id",
+        "observed_epoch_day",
+        "week_index",
+        pl.lit(horizon).alias("horizon"),
+        pl.lit(estimator).alias("estimator"),
+        pl.Series("outcome_value", outcome),
+        pl.Series("probability", probability),
     )
-    return predictions, fit_calibrator(test_score, outcome[fold.test]), shape
 
 
 def feature_matrix(frame: pl.DataFrame) -> Matrix:
@@ -250,41 +332,61 @@ def feature_matrix(frame: pl.DataFrame) -> Matrix:
     return frame.select(pl.col(MODELLED_NAMES).cast(pl.Float32).fill_null(float("nan"))).to_numpy()
 
 
-def raw_score(booster: lightgbm.Booster, features: Matrix, *, threads: int) -> Vector:
-    """Raw output of the trees in log odds; an empty matrix gives an empty vector."""
-    if features.shape[0] == 0:
-        return np.empty(0)
-    return np.asarray(booster.predict(features, raw_score=True, num_threads=threads), dtype=np.float64)
-
-
-def _dataset(features: Matrix, outcome: Vector, parameters: dict[str, object]) -> lightgbm.Dataset:
-    return lightgbm.Dataset(features, label=outcome, feature_name=list(MODELLED_NAMES), params=parameters)
-
-
-def _fit(features: Matrix, outcome: Vector, settings: TrainingSettings, shape: Shape) -> lightgbm.Booster:
+def fit_estimator(features: Matrix, examples: Examples, settings: TrainingSettings, shape: Shape) -> Estimator:
+    """Fit both halves on what `Examples.drawn` leaves; `features` are of all the rows that the examples count."""
+    drawn = examples.drawn(settings.seed, most=settings.maximum_examples)
+    inputs = _inputs(features[drawn.row], drawn.days)
     parameters = settings.lightgbm_parameters() | {"num_leaves": shape.leaves}
-    return lightgbm.train(parameters, _dataset(features, outcome, parameters), num_boost_round=shape.rounds)
+    booster = lightgbm.train(parameters, _dataset(inputs, drawn.outcome, parameters), num_boost_round=shape.rounds)
+    return Estimator(booster.model_to_string(), _line(inputs, drawn.outcome, settings))
 
 
-def _chosen(
-    features: Matrix, outcome: Vector, fold: Fold, settings: TrainingSettings
-) -> tuple[lightgbm.Booster, Shape]:
-    """The model of the train rows, in the shape with the least log loss on the calibration rows."""
+def chosen_shape(
+    features: Matrix, examples: Examples, fold: Fold, settings: TrainingSettings
+) -> tuple[Estimator, Shape]:
+    """The model of the train examples, its trees in the shape with the least log loss on the calibration examples."""
+    drawn = examples.where(fold.train).drawn(settings.seed, most=settings.maximum_examples)
+    inputs = _inputs(features[drawn.row], drawn.days)
+    judges = examples.where(fold.calibration).drawn(settings.seed, most=settings.maximum_examples)
+    judging = _inputs(features[judges.row], judges.days)
     found: list[tuple[float, lightgbm.Booster, Shape]] = []
     for leaves in settings.leaves:
         parameters = settings.lightgbm_parameters() | {"num_leaves": leaves, "metric": "binary_logloss"}
-        train_rows = _dataset(features[fold.train], outcome[fold.train], parameters)
+        train_rows = _dataset(inputs, drawn.outcome, parameters)
         booster = lightgbm.train(
             parameters,
             train_rows,
             num_boost_round=settings.rounds,
-            valid_sets=[lightgbm.Dataset(features[fold.calibration], outcome[fold.calibration], reference=train_rows)],
+            valid_sets=[lightgbm.Dataset(judging, judges.outcome, reference=train_rows)],
             callbacks=[lightgbm.early_stopping(settings.patience, verbose=False)],
         )
         loss = float(booster.best_score["valid_0"]["binary_logloss"])
         found.append((loss, booster, Shape(leaves, max(booster.best_iteration, 1))))
     _, early, shape = min(found, key=lambda one: one[0])
-    return early, shape
+    text = early.model_to_string(num_iteration=shape.rounds)
+    return Estimator(text, _line(inputs, drawn.outcome, settings)), shape
+
+
+def _inputs(features: Matrix, days: float | Vector) -> Matrix:
+    ahead = np.broadcast_to(np.asarray(days, dtype=np.float32), features.shape[0])
+    return np.column_stack([features, ahead])
+
+
+def _dataset(inputs: Matrix, outcome: Vector, parameters: dict[str, object]) -> lightgbm.Dataset:
+    return lightgbm.Dataset(inputs, label=outcome, feature_name=list(_INPUTS), params=parameters)
+
+
+def _line(inputs: Matrix, outcome: Vector, settings: TrainingSettings) -> LogisticLine:
+    return fit_line(inputs, outcome, _INPUTS, is_amount=_IS_AMOUNT, seed=settings.seed)
+
+
+def _is_amount(name: str) -> bool:
+    """Whether a feature has no upper limit (counts, minutes, days), so that its logarithm tells more."""
+    field = BY_NAME[name].field
+    return field.kind in (Kind.INTEGER, Kind.NUMBER) and field.minimum == 0 and field.maximum is None
+
+
+_IS_AMOUNT = {DAYS_AHEAD: True} | {name: _is_amount(name) for name in MODELLED_NAMES}
 
 
 def _lacking(closed_rows: pl.DataFrame, settings: TrainingSettings) -> TooLittleHistory | None:
@@ -300,7 +402,3 @@ def _lacking(closed_rows: pl.DataFrame, settings: TrainingSettings) -> TooLittle
         past_folds_needed=settings.minimum_past_folds,
         runs_found=closed_rows["course_id"].drop_nulls().n_unique(),
     )
-
-
-def _outcome(rows: pl.DataFrame, label: str) -> Vector:
-    return rows[label].cast(pl.Float64).to_numpy()

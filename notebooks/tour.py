@@ -38,7 +38,7 @@ def _():
     LEVELS = {"methodological": "#0072B2", "educational": "#E69F00", "social": "#009E73", "technical": "#CC79A7"}
     STRANDS = {"formal": "#56B4E9", "social": "#009E73", "experiential": "#E69F00"}
     ESTIMATORS = {
-        "model": "LightGBM, calibrated",
+        "model": "the model, calibrated",
         "logistic_regression": "logistic regression",
         "inactive_7d_rule": "no activity for 7 days",
     }

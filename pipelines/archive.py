@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -49,6 +49,11 @@ class Archive:
             rows = stored.slice(start, count).drop("_at")
             self._write_part(unit, Path(table) / f"{month:%Y-%m}", rows)
             start += count
+
+    def write_all(self, unit: int, table: str, frames: Iterable[pl.DataFrame]) -> None:
+        """Write frame after frame as parts of an open unit."""
+        for frame in frames:
+            self.write(unit, table, frame)
 
     def _write_part(self, unit: int, place: Path, rows: pl.DataFrame) -> None:
         folder = self.pending(unit) / place
@@ -92,6 +97,16 @@ class Archive:
         """The highest unit number in place, 0 in an empty archive."""
         names = (file.name for table in self.tables() for file in self.parts(table))
         return max((int(name[:_DIGITS]) for name in names), default=0)
+
+
+class NoArchive(Archive):
+    """Keeps nothing, for a home that is thrown away with all that is in it."""
+
+    def write(self, unit: int, table: str, frame: pl.DataFrame) -> None:
+        """Do nothing."""
+
+    def write_all(self, unit: int, table: str, frames: Iterable[pl.DataFrame]) -> None:
+        """Do nothing; the frames are not even made."""
 
 
 def sync(path: Path) -> None:

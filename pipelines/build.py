@@ -20,6 +20,7 @@ from pipelines.assets.marts import ASSETS as MART_ASSETS
 from pipelines.assets.programme import ASSETS as PROGRAMME_ASSETS
 from pipelines.assets.raw import ASSETS as RAW_ASSETS
 from pipelines.assets.risk import ASSETS as RISK_ASSETS
+from pipelines.assets.risk import CHECKS as RISK_CHECKS
 from pipelines.checks import contract_check
 from pipelines.launch import NIGHTLY, REBUILD, TRAINING
 from pipelines.resources import NightResource
@@ -76,7 +77,7 @@ def build_defs(*, resources: Mapping[str, object] | None = None, timezone: str =
             *ALERT_ASSETS,
             *MART_ASSETS,
         ],
-        asset_checks=checks,
+        asset_checks=[*checks, *RISK_CHECKS],
         jobs=[nightly, training, rebuild],
         schedules=[
             dg.ScheduleDefinition(

@@ -23,6 +23,7 @@ import polars as pl
 from data_contracts.errors import UsageError
 from models.evaluation import TARGETS
 from pipelines import feature_tables
+from pipelines.archive import NoArchive
 from pipelines.core.coverage import build_opened_activities
 from pipelines.core.days import build_days, build_submissions
 from pipelines.core.enrolments import build_enrolments
@@ -49,7 +50,7 @@ _STAGES: dict[str, tuple[Callable[[Night], object], ...]] = {
         build_enrolments,
         build_mentoring_events,
     ),
-    "features": (feature_tables.build_all,),
+    "features": (feature_tables.build_all, feature_tables.build_labels),
 }
 
 # The data is public; a fixed key lets two evaluations sort their rows alike, so they train the same model.
@@ -94,8 +95,9 @@ def protocol_rows(
         settings: threads and memory of the database.
         on_stage: told each stage's name when it ends.
 
-    Columns: those of features.enrolment_week, code_module, code_presentation, id_student, day, and each of
-    `TARGETS` as 0, 1 or, where the row takes no part, null.
+    Columns: those of features.enrolment_week, code_module, code_presentation, id_student, day, rest_days, is_batch_end
+    (whether the enrolment ended in an administrative batch), ended_epoch_day (of the unregistration, null without one),
+    and each of `TARGETS` as 0, 1 or, where the row takes no part, null.
     Raises `UsageError` and `BadInputError` as `past_presentations` does.
     """
     wanted = [*past_presentations(folder, test_presentation), test_presentation]
@@ -106,13 +108,19 @@ def protocol_rows(
                 step(night)
             on_stage(name)
         seen = night.warehouse.frame(
-            "SELECT w.*, w.observed_epoch_day - e.course_start_epoch_day - 1 AS day, "
+            "SELECT w.*, l.is_batch_end, w.observed_epoch_day - e.course_start_epoch_day - 1 AS day, "
             "CAST(p.person_key AS BIGINT) AS id_student FROM features.enrolment_week AS w "
+            "JOIN features.label AS l USING (enrolment_id, observed_epoch_day) "
             "JOIN core.enrolment AS e USING (enrolment_id) JOIN identity.main.person AS p ON p.person_id = e.learner_id "
             "WHERE NOT w.is_scoring"
         )
     rows = seen.join(outcomes, on=("course_id", "id_student")).sort("observed_epoch_day", "enrolment_id")
-    return rows.with_columns(**_targets()).drop("length_days", "unregistered_day", "final_result")
+    start = pl.col("observed_epoch_day") - pl.col("day") - 1
+    return rows.with_columns(
+        **_targets(),
+        rest_days=pl.col("length_days") - pl.col("day"),
+        ended_epoch_day=start + pl.col("unregistered_day"),
+    ).drop("length_days", "unregistered_day", "final_result")
 
 
 def _outcomes(folder: Path) -> pl.DataFrame:
@@ -167,6 +175,7 @@ def _throw_away_night(folder: Path, settings: Settings, observed_at: datetime) -
         home = Home(Path(name))
         home.create(oulad.SOURCE)
         with Warehouse.of(home, settings) as warehouse:
+            warehouse.archive = NoArchive(home.path)
             yield Night(
                 home=home,
                 # Days of this data are days of the presentation, whatever zone the operator works in.

@@ -16,6 +16,7 @@ import duckdb
 
 from data_contracts.tables.features import FACT_STATE, FEATURE_TABLES, LANDMARK
 from pipelines.core.basis import basis_of, code_mark, forget_basis, id_number, set_basis
+from pipelines.core.local_time import ALWAYS
 from pipelines.warehouse import Warehouse
 
 AREA = "features"
@@ -23,7 +24,6 @@ AREA = "features"
 
 # Where more landmarks than this are touched, computing all costs less than telling which.
 MOST_TOUCHED_SHARE = 0.5
-_ALWAYS = -1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Fact:
     """
 
     columns: str = "*"
-    day: str = str(_ALWAYS)
+    day: str = str(ALWAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ def _basis() -> str:
 def find_landmarks(warehouse: Warehouse, tables: Iterable[str], frames: Mapping[str, Telling]) -> None:
     """Fill features.landmark_anew for each table; where most or all landmarks are, let the tables be made as a whole.
 
-    Call when features.landmark is tonight's and the temporary table `landmark_then` the last night's.
+    Call when features.landmark is tonight's and the temporary tables `landmark_new` and `landmark_gone` tell how it differs
+    from the last night's.
 
     Args:
         warehouse: open, in the transaction that makes features.landmark.
@@ -72,6 +73,9 @@ def find_landmarks(warehouse: Warehouse, tables: Iterable[str], frames: Mapping[
         frames: what tells facts, by name.
     """
     warehouse.execute(f"CREATE OR REPLACE TEMP TABLE facts_now AS {_state(frames)}")
+    if not is_current(warehouse):
+        warehouse.execute(f"CREATE OR REPLACE TABLE features.fact_state ({FACT_STATE.ddl()})")
+    _compare(warehouse)
     names = list(tables)
     is_all = not is_current(warehouse)
     if not is_all:
@@ -82,18 +86,14 @@ def find_landmarks(warehouse: Warehouse, tables: Iterable[str], frames: Mapping[
         forget_basis(warehouse, *names)
         warehouse.execute("DELETE FROM features.landmark_anew")
     else:
+        # Of landmarks that are gone nothing is computed, but the tables' rows have to go.
         warehouse.execute(
-            "INSERT INTO features.landmark_anew BY NAME SELECT unnest(?) AS table_name, * FROM touched "
+            "INSERT INTO features.landmark_anew BY NAME SELECT unnest(?) AS table_name, enrolment_id, observed_epoch_day "
+            "FROM (FROM touched UNION SELECT enrolment_id, observed_epoch_day FROM landmark_gone) "
             "EXCEPT SELECT table_name, enrolment_id, observed_epoch_day FROM features.landmark_anew",
             [names],
         )
-        # What is gone from tonight's landmarks is computed for nobody.
-        warehouse.execute(
-            "DELETE FROM features.landmark_anew WHERE (enrolment_id, observed_epoch_day) NOT IN "
-            "(SELECT (enrolment_id, observed_epoch_day) FROM features.landmark)"
-        )
     warehouse.execute("DELETE FROM core.restated WHERE restated_kind = 'feature'")
-    warehouse.replace(FACT_STATE, "FROM facts_now")
     remember(warehouse)
 
 
@@ -113,18 +113,28 @@ def _state(frames: Mapping[str, Telling]) -> str:
     )
 
 
+def _compare(warehouse: Warehouse) -> None:
+    """Bring features.fact_state up to date; temporary table `facts_changed`: what came, went or changed."""
+    place = "frame_name, fact_of, fact_key, fact_epoch_day"
+    warehouse.execute(
+        f"CREATE OR REPLACE TEMP TABLE facts_changed AS SELECT {place}, n.facts_count, n.facts_digest, "
+        f"s.rowid AS row_number FROM facts_now AS n FULL JOIN features.fact_state AS s USING ({place}) "
+        "WHERE (n.facts_count, n.facts_digest) IS DISTINCT FROM (s.facts_count, s.facts_digest)"
+    )
+    warehouse.execute("DELETE FROM features.fact_state WHERE rowid IN (SELECT row_number FROM facts_changed)")
+    warehouse.execute(
+        "INSERT INTO features.fact_state BY NAME "
+        "SELECT * EXCLUDE (row_number) FROM facts_changed WHERE facts_count IS NOT NULL"
+    )
+
+
 def _find_touched(warehouse: Warehouse) -> None:
     """Temporary table `touched`: keys of the landmarks to be computed."""
     warehouse.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE touched AS
         WITH changed AS (
-            SELECT coalesce(n.fact_of, s.fact_of) AS fact_of, coalesce(n.fact_key, s.fact_key) AS fact_key,
-                   min(coalesce(n.fact_epoch_day, s.fact_epoch_day)) AS since
-            FROM facts_now AS n FULL JOIN features.fact_state AS s
-              USING (frame_name, fact_of, fact_key, fact_epoch_day)
-            WHERE (n.facts_count, n.facts_digest) IS DISTINCT FROM (s.facts_count, s.facts_digest)
-            GROUP BY ALL
+            SELECT fact_of, fact_key, min(fact_epoch_day) AS since FROM facts_changed GROUP BY ALL
             UNION ALL
             SELECT 'enrolment', {id_number("enrolment_id")}, min(epoch_day) FROM core.restated
             WHERE restated_kind = 'feature' GROUP BY enrolment_id
@@ -139,13 +149,12 @@ def _find_touched(warehouse: Warehouse) -> None:
         own AS (
             SELECT {", ".join(f"a.{name}" for name in LANDMARK.column_names)}
             FROM about AS a JOIN changed AS c USING (fact_of, fact_key) WHERE a.observed_epoch_day > c.since
-            UNION (FROM features.landmark EXCEPT FROM landmark_then)
+            UNION FROM landmark_new
         ),
         -- Who is compared with others changes with them, and when one of them is gone.
         cohort AS (
             SELECT course_id, observed_epoch_day, is_scoring FROM own
-            UNION SELECT course_id, observed_epoch_day, is_scoring
-            FROM (FROM landmark_then EXCEPT FROM features.landmark)
+            UNION SELECT course_id, observed_epoch_day, is_scoring FROM landmark_gone
         )
         SELECT enrolment_id, observed_epoch_day FROM own
         UNION SELECT enrolment_id, observed_epoch_day

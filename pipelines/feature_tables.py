@@ -36,9 +36,12 @@ from features.windows import landmarks
 from pipelines.core.local_time import date_day, epoch_day
 from pipelines.feature_changes import Fact, Telling, find_landmarks, is_current, remember
 from pipelines.resources import Night
-from pipelines.warehouse import current
+from pipelines.warehouse import Warehouse, current
 
 _LONGEST_COURSE_WEEKS = 160
+# Landmarks computed together, or more where one course run has more: percentiles are among the whole of a course run.
+BATCH_LANDMARKS = 300_000
+_ALL = "observed_all"
 
 Lazy = nw.LazyFrame[Any]
 
@@ -80,7 +83,10 @@ def _tickets(night: Night) -> str:
         SELECT ticket_id, resolved_at, min(known_at) AS told_at, min(min(known_at)) OVER (PARTITION BY ticket_id) AS first_at
         FROM raw.support_ticket WHERE known_at < {before} GROUP BY ticket_id, resolved_at
     ),
-    person AS (SELECT learner_id, min(timezone) AS zone FROM {ENROLMENT.qualified_name} GROUP BY learner_id)
+    person AS (
+        SELECT learner_id, min(timezone) AS zone FROM {ENROLMENT.qualified_name}
+        WHERE learner_id IN (SELECT learner_id FROM raw.support_ticket) GROUP BY learner_id
+    )
     SELECT t.learner_id, {epoch_day("t.opened_at", "zone")} AS opened_epoch_day,
            {epoch_day("greatest(t.opened_at, told.first_at)", "zone")} AS opened_known_epoch_day,
            {epoch_day("t.resolved_at", "zone")} AS resolved_epoch_day,
@@ -133,16 +139,7 @@ FRAMES: Mapping[str, Source] = {
     "away_days": Source(
         "core_away_day", lambda _: f"FROM {AWAY_DAY.qualified_name}", _LEARNER, (Fact(day="known_epoch_day"),)
     ),
-    "submissions": Source(
-        "core_submission",
-        lambda _: f"FROM {SUBMISSION.qualified_name}",
-        _ENROLMENT,
-        (
-            Fact("['activity_iri', 'due_epoch_day', 'weight']"),
-            Fact("['activity_iri', 'submitted_epoch_day']", "known_epoch_day"),
-            Fact("['activity_iri', 'score_share']", "score_known_epoch_day"),
-        ),
-    ),
+    "submissions": Source("core_submission", lambda _: f"FROM {SUBMISSION.qualified_name}", _ENROLMENT, ()),
     # Whom a mentor has besides is counted too.
     "matches": Source(
         "core_mentoring_match",
@@ -200,12 +197,15 @@ FRAMES: Mapping[str, Source] = {
 
 def build_landmarks(night: Night) -> int:
     """Bring features.landmark up to date, and tell which landmarks the other tables have to compute."""
-    warehouse = night.warehouse
-    weeks = nw.from_native(pl.LazyFrame({"week_index": range(_LONGEST_COURSE_WEEKS)}))
-    rows = _collected(landmarks(_frame(night, "enrolments"), weeks, tonight_epoch_day=night.tonight_epoch_day))
+    warehouse, tonight = night.warehouse, night.tonight_epoch_day
+    # No more weeks than somebody has behind them: each enrolment is looked at in all of them.
+    days = warehouse.scalar(
+        f"SELECT max(least(course_end_epoch_day, {tonight}) - course_start_epoch_day) FROM {ENROLMENT.qualified_name}"
+    )
+    weeks = nw.from_native(pl.LazyFrame({"week_index": range(min(max(days or 0, 0) // 7 + 1, _LONGEST_COURSE_WEEKS))}))
+    rows = _collected(landmarks(_whole(night, "enrolments"), weeks, tonight_epoch_day=tonight))
     with warehouse.transaction():
-        warehouse.execute(f"CREATE OR REPLACE TEMP TABLE landmark_then AS FROM {tables.LANDMARK.qualified_name}")
-        count = warehouse.replace_with(tables.LANDMARK, rows)
+        _put_landmarks(warehouse, rows)
         made = [family.table.qualified_name for family in REGISTRY.values()] + [tables.ENROLMENT_WEEK.qualified_name]
         telling = {
             name: Telling(source.query(night), source.keys, source.facts)
@@ -214,12 +214,30 @@ def build_landmarks(night: Night) -> int:
         }
         find_landmarks(warehouse, made, telling)
     _forget_cuts(night)
-    return count
+    return rows.height
+
+
+def _put_landmarks(warehouse: Warehouse, rows: pl.DataFrame) -> None:
+    """Bring features.landmark up to tonight's rows; temporary tables `landmark_new` and `landmark_gone`: the difference."""
+    table, names = tables.LANDMARK.qualified_name, ", ".join(tables.LANDMARK.column_names)
+    if not is_current(warehouse):
+        warehouse.execute(f"CREATE OR REPLACE TABLE {table} ({tables.LANDMARK.ddl()})")
+    with warehouse.lent("landmark_incoming", rows):
+        warehouse.execute(f"CREATE OR REPLACE TEMP TABLE landmark_now AS SELECT {names} FROM landmark_incoming")
+    warehouse.execute(f"CREATE OR REPLACE TEMP TABLE landmark_gone AS FROM {table} EXCEPT FROM landmark_now")
+    warehouse.execute(f"CREATE OR REPLACE TEMP TABLE landmark_new AS FROM landmark_now EXCEPT FROM {table}")
+    warehouse.execute(
+        f"DELETE FROM {table} WHERE (enrolment_id, observed_epoch_day) IN "
+        "(SELECT (enrolment_id, observed_epoch_day) FROM landmark_gone)"
+    )
+    warehouse.execute(f"INSERT INTO {table} FROM landmark_new ORDER BY ALL")
+    warehouse.execute("DROP TABLE landmark_now")
 
 
 def build_family(night: Night, family: FeatureTable) -> int:
     """Bring a table of families up to date."""
-    return _bring_up(night, family.table, lambda frame: family.rows({name: frame(name) for name in family.reads}))[0]
+    _bring_up(night, family.table, lambda frame: family.rows({name: frame(name) for name in family.reads}))
+    return night.warehouse.count(family.table)
 
 
 def build_enrolment_weeks(night: Night) -> tuple[int, Mapping[str, int]]:
@@ -228,47 +246,53 @@ def build_enrolment_weeks(night: Night) -> tuple[int, Mapping[str, int]]:
     Returns its rows and, for the asset's metadata, how many landmarks are new, and how many that stood there before say
     something else now.
     """
-    families = [family.table.qualified_name for family in REGISTRY.values()]
-    return _bring_up(
+    families, warehouse = [family.table.qualified_name for family in REGISTRY.values()], night.warehouse
+    name = tables.ENROLMENT_WEEK.qualified_name
+    first = _bring_up(
         night, tables.ENROLMENT_WEEK, lambda frame: enrolment_week(frame("landmarks"), *map(frame, families))
     )
-
-
-def _bring_up(
-    night: Night, table: Table, function: Callable[[Callable[[str], Lazy]], Lazy]
-) -> tuple[int, Mapping[str, int]]:
-    """Compute a table's landmarks that are to be computed, or all; `function` makes rows from frames by name."""
-    warehouse, name = night.warehouse, table.qualified_name
-    if not is_current(warehouse, name):
-        rows = _collected(function(lambda frame: _frame(night, frame)))
-        with warehouse.transaction():
-            count = warehouse.replace_with(table, rows)
-            remember(warehouse, name)
+    count = warehouse.count(tables.ENROLMENT_WEEK)
+    if first is None:
         return count, {"new_landmarks": count, "restated_landmarks": 0}
-    # One list for all tables, so that frames are cut once; to compute what another table lacks does no harm.
-    warehouse.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS observed AS FROM features.landmark SEMI JOIN "
-        "(SELECT DISTINCT enrolment_id, observed_epoch_day FROM features.landmark_anew) "
-        "USING (enrolment_id, observed_epoch_day)"
-    )
-    rows = _collected(function(lambda frame: _cut_frame(night, frame)))
-    key = "(enrolment_id, observed_epoch_day)"
-    those = f"{key} IN (SELECT {key} FROM observed)"
+    still = "FROM stood SEMI JOIN observed USING (enrolment_id, observed_epoch_day)"
+    counts = (f"FROM {name} WHERE rowid >= {first}", still, f"({still} EXCEPT FROM {name} WHERE rowid >= {first})")
+    made, stood, restated = (int(warehouse.scalar(f"SELECT count(*) FROM ({one})")) for one in counts)
+    return count, {"new_landmarks": made - stood, "restated_landmarks": restated}
+
+
+def _bring_up(night: Night, table: Table, function: Callable[[Callable[[str], Lazy]], Lazy]) -> int | None:
+    """Compute a table's landmarks that are to be computed, or all; `function` makes rows from frames by name.
+
+    Returns the place in the table from which on the rows were computed now, with those that they replace in the temporary
+    table `stood`; None where all were.
+    """
+    warehouse, name = night.warehouse, table.qualified_name
+    is_all = not is_current(warehouse, name)
+    batches = _batches(night, is_all=is_all)
     with warehouse.transaction():
-        warehouse.execute(f"CREATE OR REPLACE TEMP TABLE stood AS FROM {name} WHERE {those}")
-        warehouse.execute(f"DELETE FROM {name} WHERE {those} OR {key} NOT IN (SELECT {key} FROM features.landmark)")
-        warehouse.append(table, rows)
+        if is_all:
+            warehouse.execute(f"CREATE OR REPLACE TABLE {name} ({table.ddl()})")
+        else:
+            # Rows of landmarks that are gone go too.
+            due = f"SELECT t.rowid FROM {name} AS t SEMI JOIN landmark_due USING (enrolment_id, observed_epoch_day)"
+            those = f"FROM {name} WHERE rowid IN ({due})"
+            warehouse.execute(f"CREATE OR REPLACE TEMP TABLE stood AS {those}")
+            warehouse.execute(f"DELETE {those}")
+        first = int(warehouse.scalar(f"SELECT coalesce(max(rowid) + 1, 0) FROM {name}"))
+        for batch in batches:
+            warehouse.append(table, _collected(function(batch.frame)))
+        if is_all:
+            remember(warehouse, name)
+            return None
         warehouse.execute("DELETE FROM features.landmark_anew WHERE table_name = ?", [name])
-        stood = int(warehouse.scalar("SELECT count(*) FROM stood"))
-        restated = int(warehouse.scalar(f"SELECT count(*) FROM (FROM stood EXCEPT FROM {name} WHERE {those})"))
-    return warehouse.count(table), {"new_landmarks": rows.height - stood, "restated_landmarks": restated}
+    return first
 
 
 def build_labels(night: Night) -> int:
     """Fill features.label."""
     rows = labels(
-        _frame(night, "landmarks"),
-        _frame(night, "enrolments"),
+        _whole(night, "landmarks"),
+        _whole(night, "enrolments"),
         tonight_epoch_day=night.tonight_epoch_day,
         abandon_after_days=night.settings.abandon_after_days,
     )
@@ -283,34 +307,74 @@ def build_all(night: Night) -> None:
     build_enrolment_weeks(night)
 
 
-def _frame(night: Night, name: str) -> Lazy:
-    """A frame by the name of its parameter, or a table of schema features by its qualified name."""
-    # Days in one order, however they came to stand: sums of floats would differ in their last digit.
-    order = " ORDER BY ALL" if name == "enrolment_days" else ""
-    return _lazy(night, f"{FRAMES[name].query(night) if name in FRAMES else f'FROM {name}'}{order}")
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Landmarks that are computed together, whole course runs of them, and the frames that they need.
+
+    `observed` is the temporary table of all that are to be computed, `number` tells the batch, or is None where there is
+    but one.
+    """
+
+    night: Night
+    observed: str
+    number: int | None
+
+    def frame(self, name: str) -> Lazy:
+        """A frame by the name of its parameter, or a table of schema features by its qualified name."""
+        if name == "landmarks":
+            return _lazy(self.night, f"SELECT * EXCLUDE (batch) FROM {self._landmarks()}")
+        source = FRAMES.get(name)
+        if source is None:
+            if self.observed == _ALL and self.number is None:
+                return _lazy(self.night, f"FROM {name}")
+            # Of all landmarks those of an enrolment are in one batch.
+            keys = ("enrolment_id",) if self.observed == _ALL else ("enrolment_id", "observed_epoch_day")
+            return _lazy(self.night, f"FROM {name} {_cut(self._landmarks(), *keys)}")
+        query = source.query(self.night)
+        if self.observed != _ALL:
+            # To compute what another table lacks does no harm, so frames are cut once a night for all tables.
+            cut = _cut(self.observed, source.keys[0]) if source.is_own else ""
+            self.night.warehouse.execute(
+                f"CREATE TEMP TABLE IF NOT EXISTS cut_{name} AS FROM ({query}) {cut} ORDER BY ALL"
+            )
+            query = f"FROM cut_{name}"
+        if self.number is not None and source.is_own:
+            query = f"FROM ({query}) {_cut(self._landmarks(), source.keys[0])}"
+        # Rows in one order, however the nights put them there: sums of floats would differ in their last digit.
+        return _lazy(self.night, query if source.facts else f"{query} ORDER BY ALL")
+
+    def _landmarks(self) -> str:
+        return self.observed if self.number is None else f"{self.observed} WHERE batch = {self.number}"
 
 
-def _cut_frame(night: Night, name: str) -> Lazy:
-    """A frame's rows that the landmarks in the temporary table `observed` need; cut once a night."""
-    source = FRAMES.get(name)
-    if source is None or name == "landmarks":
-        return _lazy(
-            night, f"FROM {name if source is None else 'observed'} {_cut('enrolment_id', 'observed_epoch_day')}"
-        )
-    cut = _cut(source.keys[0]) if source.is_own else ""
+def _batches(night: Night, *, is_all: bool) -> list[_Batch]:
+    """All landmarks, or those that some table has to compute, in batches: what Polars holds does not grow with history."""
+    name = _ALL if is_all else "observed"
+    lacking = "SEMI JOIN landmark_due USING (enrolment_id, observed_epoch_day)"
     night.warehouse.execute(
-        f"CREATE TEMP TABLE IF NOT EXISTS cut_{name} AS FROM ({source.query(night)}) {cut} ORDER BY ALL"
+        "CREATE TEMP TABLE IF NOT EXISTS landmark_due AS "
+        "SELECT DISTINCT enrolment_id, observed_epoch_day FROM features.landmark_anew"
     )
-    return _lazy(night, f"FROM cut_{name}")
+    # How many landmarks the courses before it have is the same for all of a course.
+    night.warehouse.execute(
+        f"CREATE TEMP TABLE IF NOT EXISTS {name} AS SELECT *, (rank() OVER (ORDER BY course_id) - 1) // {BATCH_LANDMARKS} "
+        f"AS batch FROM features.landmark {'' if is_all else lacking}"
+    )
+    numbers = [int(row[0]) for row in night.warehouse.rows(f"SELECT DISTINCT batch FROM {name} ORDER BY batch")]
+    return [_Batch(night, name, number if len(numbers) > 1 else None) for number in numbers]
 
 
-def _cut(*keys: str) -> str:
-    return f"SEMI JOIN (SELECT DISTINCT {', '.join(keys)} FROM observed) USING ({', '.join(keys)})"
+def _cut(landmarks: str, *keys: str) -> str:
+    return f"SEMI JOIN (SELECT DISTINCT {', '.join(keys)} FROM {landmarks}) USING ({', '.join(keys)})"
 
 
 def _forget_cuts(night: Night) -> None:
-    for name in ("observed", *(f"cut_{name}" for name in FRAMES)):
+    for name in ("observed", "landmark_due", _ALL, *(f"cut_{name}" for name in FRAMES)):
         night.warehouse.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+
+def _whole(night: Night, name: str) -> Lazy:
+    return _lazy(night, FRAMES[name].query(night))
 
 
 def _lazy(night: Night, sql: str) -> Lazy:

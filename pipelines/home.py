@@ -110,6 +110,10 @@ class Home:
         """Static reports."""
         return self.path / "reports"
 
+    def model_card(self, model_id: str | None) -> Path:
+        """The page that tells how a model was made and judged; beside it the same as Markdown."""
+        return self.reports / "model-cards" / f"{model_id}.html"
+
     @property
     def log(self) -> Path:
         """Logs."""

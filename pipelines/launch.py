@@ -100,7 +100,7 @@ def run_job(
                 on_step(str(event.step_key), ended, total)
             if kind == "ASSET_MATERIALIZATION":
                 outcome.materialised += 1
-            elif kind == "ASSET_CHECK_EVALUATION" and not event.asset_check_evaluation_data.passed:
+            elif kind == "ASSET_CHECK_EVALUATION" and _stops(event.asset_check_evaluation_data):
                 outcome.failed_checks.append(event.asset_check_evaluation_data.check_name)
             elif kind in {"STEP_FAILURE", "PIPELINE_FAILURE", "RESOURCE_INIT_FAILURE"} and not outcome.error:
                 _note_error(outcome, event)
@@ -124,6 +124,11 @@ def close_orphans(instance: dg.DagsterInstance | None, run_id: str) -> list[str]
     for run in orphans:
         instance.report_run_failed(run, "The run was killed before it could say how it ended; a later run closed it.")
     return [run.run_id for run in orphans]
+
+
+def _stops(evaluation: Any) -> bool:  # noqa: ANN401 - Dagster's evaluation
+    """Whether a check failed that keeps the marts back; others are for people to look at."""
+    return bool(evaluation.blocking) and not evaluation.passed
 
 
 def _note_error(outcome: Outcome, event: Any) -> None:  # noqa: ANN401 - Dagster's event

@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     data: str = Field("", description="Folder to read instead of the home's inbox (or the Open University files)")
     timezone: str = Field("UTC", description="The organisation's time zone, where learner and programme have none")
     abandon_after_days: int = Field(28, ge=7, description="Silence that counts as abandonment where ends go unrecorded")
-    too_early_days: int = Field(7, ge=0, description="Days of history under which a score is flagged as too early")
+    too_early_days: int = Field(7, ge=0, description="Days since the first due work under which a score is too early")
     alert_floor_probability: float = Field(0.10, ge=0, le=1, description="28-day probability from which to alert")
     alert_floor_over_base: float = Field(2.0, ge=0, description="... and how many times the course's base rate")
     band_middle_probability: float = Field(0.10, ge=0, le=1, description="From here the risk band is middle")
@@ -138,7 +138,9 @@ class Settings(BaseSettings):
     session_gap_minutes: int = Field(30, ge=1, description="Inactivity that ends a session")
     seed: int = Field(20, description="Seed of every generator")
     threads: int = Field(2, ge=1, description="Threads of the database and of training")
-    memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="Memory of the database")
+    memory_limit: str = Field(
+        "3GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="Memory of the database; a run takes about 1 GB besides"
+    )
     simulated_learners: int = Field(1200, ge=50, description="Learners a run in the demo world")
     simulated_weeks: int = Field(16, ge=8, description="Weeks of a course run in the demo world")
     simulated_seed: int = Field(7, ge=0, description="Seed of the demo world")

@@ -27,11 +27,11 @@ from data_contracts.tables.inputs import RAW_TABLES
 from data_contracts.tables.risk import RISK_TABLES
 from pipelines.archive import Archive
 from pipelines.home import Home
+from pipelines.migrations import RECORDS, migrate
 from pipelines.settings import Settings
 
 SCHEMA_VERSION = 2
 DERIVED = ("raw", "core", "features")
-RECORDS = ("risk", "alerts", "ops")
 
 _FRUGAL = "400MB"
 
@@ -92,6 +92,8 @@ class Warehouse:
         finally:
             os.umask(old_mask)
         self.con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        # With the 16 MB that are usual a night would stop for a checkpoint in its middle, and make another at its end.
+        self.con.execute("SET checkpoint_threshold = '64MB'")
         self.archive = Archive(file.parent / "archive")
         self._memory_limit = memory_limit
         try:
@@ -132,6 +134,7 @@ class Warehouse:
                     "install the newer Handrail that wrote it"
                 )
                 raise PermanentError(message)
+        migrate(self.con, self.archive.folder.parent / "backup")
         self.archive.settle({int(row[0]) for row in self.rows("SELECT unit FROM ops.archive_unit")})
         if stamped.get("warehouse") == SCHEMA_VERSION:
             self._create_tables()
@@ -169,9 +172,10 @@ class Warehouse:
                     "SELECT * FROM read_parquet(?, union_by_name = true)",
                     [[str(part) for part in parts]],
                 )
-        self.con.execute("DELETE FROM ops.archive_unit; DELETE FROM ops.schema_version; DELETE FROM ops.basis")
+        self.con.execute("DELETE FROM ops.archive_unit; DELETE FROM ops.basis")
         self.con.execute("INSERT INTO ops.archive_unit VALUES (?)", [self.archive.last_unit()])
         for area in ("warehouse", "identity"):
+            self.con.execute("DELETE FROM ops.schema_version WHERE area = ?", [area])
             self.con.execute("INSERT INTO ops.schema_version VALUES (?, ?)", [area, SCHEMA_VERSION])
         self.con.execute("COMMIT")
 
@@ -305,11 +309,11 @@ def current(table: Table, before: str = "TIMESTAMP '9999-01-01'") -> str:
     Of versions known at the same time the one taken in last stands: a nightly export re-states the one before it. A row
     whose latest version says that it is deleted is left out.
     """
-    keys = ", ".join(f'"{name}"' for name in table.key)
+    keys, name = ", ".join(f'"{name}"' for name in table.key), table.qualified_name
+    # Found by their places: to sort whole rows would cost twice as much.
     return (
-        f"(SELECT * FROM (FROM {table.qualified_name} WHERE known_at < {before} "
-        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY known_at DESC, rowid DESC) = 1) "
-        "WHERE is_deleted IS NOT TRUE)"
+        f"(SELECT * FROM {name} WHERE is_deleted IS NOT TRUE AND rowid IN (SELECT arg_max(rowid, (known_at, rowid)) "
+        f"FROM {name} WHERE known_at < {before} GROUP BY {keys}))"
     )
 
 

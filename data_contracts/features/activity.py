@@ -75,7 +75,7 @@ _ACTIVITY = (
     Feature(
         count("distinct_activities_28d", "Distinct activities a day, summed over the last 28 days", "activities"),
         "methodological",
-        "{value} different activities opened in the last 28 days",
+        "{value} activities taken up in the last 28 days, each once a day",
         "low",
     ),
     Feature(
@@ -116,24 +116,26 @@ _RECENCY = (
         count("has_never_started", "1 where there is no activity at all yet, else 0", "0 or 1"),
         "technical",
         "has not started yet",
-        reads_within=(1, 1),
+        "high",
+        (1, 1),
     ),
     Feature(
         number(
             "gap_to_own_mean_ratio", "Days since the last activity over the mean gap between active days", "ratio", 0
         ),
         "methodological",
-        "a silence {value} times as long as this learner's usual gap",
+        "silent for {value} times this learner's usual gap",
         "high",
         (1.5, inf),
+        is_compared=False,
     ),
 )
 _TREND = (
     Feature(
         number("events_slope_4w", "Least-squares slope of log(1 + weekly events) over the last four weeks", "per week"),
         "methodological",
-        "activity changing by {value} a week on the log scale over four weeks",
-        reads_within=(-inf, -0.05),
+        "less activity from week to week over the last four weeks",
+        reads_within=(-inf, -0.1),
         is_compared=False,
     ),
     Feature(
@@ -141,8 +143,8 @@ _TREND = (
             "events_last_week_ratio", "(1 + events of the last week) / (1 + mean of the three weeks before)", "ratio", 0
         ),
         "methodological",
-        "last week at {value} times the weeks before",
-        reads_within=(0, 0.9),
+        "much less activity in the last week than in the three before",
+        reads_within=(0, 0.67),
         is_compared=False,
     ),
 )

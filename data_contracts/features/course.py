@@ -15,24 +15,20 @@ _CONTEXT = (
     Feature(
         number("course_week", "Weeks since the course started, negative before", "weeks"),
         "methodological",
-        "week {value} of the course",
-        reads_within=(0, inf),
+        "",
         is_actionable=False,
-        is_compared=False,
     ),
     Feature(
         number("course_elapsed_share", "Elapsed share of the course", "share"),
         "methodological",
-        "{value} of the course gone",
-        reads_within=(0, 1),
+        "",
         is_actionable=False,
-        is_compared=False,
     ),
     Feature(
         number("enrolled_before_start_days", "Days from enrolment to the start; negative for late joiners", "days"),
         "methodological",
-        "enrolled {value} days before the start",
-        reads_within=(1, inf),
+        "enrolled {value} days after the start",
+        reads_within=(-inf, -1),
         is_actionable=False,
         is_compared=False,
     ),
@@ -41,9 +37,8 @@ _CONTEXT = (
             "weeks_since_enrolment", "Whole weeks since the enrolment: where a self-paced learner stands", "weeks", 0
         ),
         "methodological",
-        "week {value} since enrolment",
+        "",
         is_actionable=False,
-        is_compared=False,
         is_modelled=False,
     ),
     Feature(
@@ -53,7 +48,6 @@ _CONTEXT = (
         "high",
         (1, inf),
         is_actionable=False,
-        is_compared=False,
     ),
     Feature(
         number("previous_attempts_count", "Earlier attempts at the course", "count", 0),
@@ -94,8 +88,7 @@ _ASSESSMENT = (
     Feature(
         count("due_count", "Assessed work due so far", "works"),
         "educational",
-        "{value} pieces of work were due so far",
-        reads_within=(2, inf),
+        "",
         is_actionable=False,
     ),
     Feature(
@@ -108,15 +101,16 @@ _ASSESSMENT = (
     Feature(
         share("submitted_due_share", "Share of due work handed in; null where nothing was due"),
         "educational",
-        "{value} of due work handed in",
+        "{value} of the work due so far handed in",
         "low",
         (0, 0.99),
     ),
     Feature(
         number("days_early_mean", "Mean days between handing in and the due day; negative when late", "days"),
         "methodological",
-        "work handed in {value} days before it is due, on average",
-        reads_within=(0.5, inf),
+        "work handed in {value} days late on average",
+        reads_within=(-inf, -0.5),
+        is_compared=False,
     ),
     Feature(
         share("score_mean_share", "Mean score of assessed work known by then"),
@@ -125,7 +119,10 @@ _ASSESSMENT = (
         "low",
     ),
     Feature(
-        share("score_last_share", "Score of the work last handed in"), "educational", "a last score of {value}", "low"
+        share("score_last_share", "Score of the work last handed in"),
+        "educational",
+        "a score of {value} for the last work",
+        "low",
     ),
     Feature(
         count("days_since_submission", "Days since work was last handed in", "days"),
@@ -134,13 +131,11 @@ _ASSESSMENT = (
         "high",
         (1, inf),
     ),
-    Feature(
-        count("next_due_days", "Days until the next work is due", "days"), "educational", "work due in {value} days"
-    ),
+    Feature(count("next_due_days", "Days until the next work is due", "days"), "educational", "", is_actionable=False),
     Feature(
         number("next_due_weight", "Weight of the next work due", "weight", 0),
         "educational",
-        "the next work due has weight {value}",
+        "",
         is_actionable=False,
     ),
 )
@@ -148,16 +143,47 @@ _COHORT = tuple(
     Feature(
         share(f"{name}_percentile", f"Percentile of {of} among the active of the course"),
         level,
-        f"{said} at the {{value}} percentile of the course",
+        said and said.format(others="than about {value} of the course's learners"),
         "low",
-        (0, 0.5),
+        (0, 0.4),
         is_compared=False,
+        told_with=family,
     )
-    for name, of, level, said in (
-        ("events_28d", "events_28d", "methodological", "activity"),
-        ("active_days_28d", "active_days_28d", "methodological", "active days"),
-        ("events_7d", "events_7d", "methodological", "last week"),
-        ("score_mean", "score_mean_share", "educational", "scores"),
+    for name, of, family, level, said in (
+        ("events_28d", "events_28d", "activity", "methodological", "less activity in the last 28 days {others}"),
+        (
+            "active_days_28d",
+            "active_days_28d",
+            "activity",
+            "methodological",
+            "active on fewer of the last 28 days {others}",
+        ),
+        ("events_7d", "events_7d", "activity", "methodological", "less activity in the last 7 days {others}"),
+        ("events_to_date", "events_to_date", "activity", "methodological", "less activity so far {others}"),
+        (
+            "active_days_to_date",
+            "active_days_to_date",
+            "activity",
+            "methodological",
+            "active on fewer days so far {others}",
+        ),
+        (
+            *("distinct_activities_28d", "distinct_activities_28d", "activity", "methodological"),
+            "fewer different activities in the last 28 days {others}",
+        ),
+        # More is worse, or of the whole course at once: these are said through the features that they rank.
+        ("days_since_activity", "days_since_activity", "activity", "methodological", ""),
+        ("submitted_due", "submitted_due_share", "assessment", "educational", ""),
+        ("overdue", "overdue_count", "assessment", "educational", ""),
+        ("days_early", "days_early_mean", "assessment", "educational", ""),
+        (
+            "score_last",
+            "score_last_share",
+            "assessment",
+            "educational",
+            "a lower score for the last work {others} with a score",
+        ),
+        ("score_mean", "score_mean_share", "assessment", "educational", "a lower mean score {others} with a score"),
     )
 )
 

@@ -20,11 +20,13 @@ ANY = (-inf, inf)
 class Feature:
     """A column of features.enrolment_week and how to speak of it.
 
-    `level` is the level of support it speaks to. `phrase` is a sentence part with `{value}` in it, said when the
-    feature raises the risk. `is_actionable` says whether a mentor can take it up with the learner. `worse` says which
-    end means risk: the phrase is then said only of a value well below the course's median (`low`) or not below it
-    (`high`). `reads_within` are inclusive limits within which the phrase is true and reads as what raises a risk.
-    `is_compared` says whether the course's median beside the value tells anything. `is_modelled` as in `Family`.
+    `level` is the level of support it speaks to. `phrase` is a sentence part with `{value}` in it (without its sign), said
+    when the feature raises the risk; an empty one is never said: models know the feature, but it is no reason that a
+    mentor could use. `told_with` names the family whose fact it tells, where that is not its own. `is_actionable` says
+    whether a mentor can take it up with the learner. `worse` says which end means risk: the phrase is then said only of
+    a value well below the course's median (`low`) or well above it (`high`). `reads_within` are inclusive limits within
+    which the phrase is true and reads as what raises a risk. `is_compared` says whether the course's median beside the
+    value tells anything. `is_modelled` as in `Family`.
     """
 
     field: Field
@@ -36,11 +38,17 @@ class Feature:
     is_compared: bool = True
     is_modelled: bool = True
     family: str = ""
+    told_with: str = ""
 
     @property
     def name(self) -> str:
         """The column's name."""
         return self.field.name
+
+    @property
+    def reason_family(self) -> str:
+        """The family under which it is given as a reason."""
+        return self.told_with or self.family
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,16 @@ _MENTORING = (
         count("is_matched", "1 where the learner has a mentor, else 0", "0 or 1"),
         "social",
         "no mentor yet",
-        reads_within=(0, 0),
+        "low",
+        (0, 0),
         is_actionable=False,
     ),
     Feature(
         count("has_met", "1 where learner and mentor have met, else 0; null without a mentor", "0 or 1"),
         "social",
         "no meeting with the mentor yet",
-        reads_within=(0, 0),
+        "low",
+        (0, 0),
     ),
     Feature(
         count(
@@ -31,7 +33,7 @@ _MENTORING = (
             "days",
         ),
         "social",
-        "no first meeting before day {value} after the match",
+        "no meeting in the first {value} days after the match",
         "high",
         (1, inf),
     ),
@@ -49,7 +51,7 @@ _MENTORING = (
             "many as are over; null before the first is and where no cadence is agreed",
         ),
         "social",
-        "{value} of the agreed sessions held",
+        "{value} of the sessions agreed of late held",
         "low",
         (0, 0.99),
     ),
@@ -62,7 +64,7 @@ _MENTORING = (
     Feature(
         count("sessions_missed_by_learner_28d", "Sessions the learner missed in the last 28 days", "sessions"),
         "social",
-        "{value} sessions missed in the last 28 days",
+        "{value} sessions missed by the learner in the last 28 days",
         "high",
         (1, inf),
     ),
@@ -92,7 +94,7 @@ _MENTORING = (
             "without one",
         ),
         "social",
-        "{value} of the conversations of the last 28 days begun by the learner",
+        "{value} of the last 28 days' conversations begun by the learner",
         "low",
         (0, 0.99),
     ),
@@ -104,7 +106,7 @@ _MENTORING = (
             0,
         ),
         "social",
-        "answers of the mentor after {value} hours",
+        "half of the mentor's answers take {value} hours or more",
         "high",
         (1.5, inf),
     ),
@@ -125,7 +127,7 @@ _MENTORING = (
             "Sessions held and chat messages over all sessions held and messages of the last 28 days; null without any",
         ),
         "social",
-        "{value} of the exchange with the mentor in person or live",
+        "{value} of the exchange with the mentor live, the rest by mail",
         "low",
         (0, 0.99),
     ),
@@ -136,9 +138,7 @@ _MENTORING = (
             "learners",
         ),
         "social",
-        "learners of the same mentor: {value}",
-        "high",
-        (2, inf),
+        "",
         is_actionable=False,
     ),
     Feature(
@@ -148,8 +148,7 @@ _MENTORING = (
             "0 or 1",
         ),
         "social",
-        "the mentor has had no training yet",
-        reads_within=(0, 0),
+        "",
         is_actionable=False,
     ),
 )
@@ -176,7 +175,7 @@ _GOALS = (
             "goal_expected_share", "Share of the goals to be attained by now, in even steps from agreement to due day"
         ),
         "educational",
-        "goals should stand at {value} by now",
+        "",
         is_actionable=False,
     ),
     Feature(
@@ -188,8 +187,9 @@ _GOALS = (
             1,
         ),
         "educational",
-        "goals at {value} against their timeline",
-        reads_within=(-1, -0.05),
+        "goals behind their timeline by {value} of the way",
+        reads_within=(-1, -0.1),
+        is_compared=False,
     ),
     Feature(
         count("days_since_goal_update", "Days since a standing goal was agreed or measured", "days"),
@@ -203,7 +203,7 @@ _COMMITMENTS = (
     Feature(
         count("commitments_made_to_date", "Commitments that ended sessions so far", "commitments"),
         "educational",
-        "commitments made so far: {value}",
+        "{value} commitments made so far",
         "low",
     ),
     Feature(
@@ -226,7 +226,7 @@ _COMMITMENTS = (
     Feature(
         count("overdue_commitments_count", "Commitments past their due day and not reviewed", "commitments"),
         "educational",
-        "commitments overdue: {value}",
+        "{value} commitments overdue",
         "high",
         (1, inf),
     ),
@@ -266,9 +266,8 @@ _PEERS = (
             0,
         ),
         "social",
-        "{value} social events a head among the others of the course",
+        "",
         is_actionable=False,
-        is_compared=False,
     ),
 )
 

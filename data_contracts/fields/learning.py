@@ -141,6 +141,7 @@ FIELDS = (
     integer("facts_digest", "A number that changes when any of the facts does"),
     text("restated_kind", "What is to be made anew", "day", "submission", "feature"),
     text("term_kind", "Which kind of term it is", "verb", "activity_type"),
+    text("term_iri", "IRI of a verb or an activity type as statements have it"),
     text("term", "IRI that no vocabulary lists; its host alone where the IRI might name a person"),
     count("statements_count", "Statements", "statements"),
     date("first_seen_on", "First day on which a statement had it (UTC)"),

@@ -94,6 +94,20 @@ RESTATED = table(
     level="learner",
     spec="restated_kind learner_id* enrolment_id* epoch_day*",
 )
+HEARD_TERM = table(
+    "core.heard_term",
+    "Verbs and activity types as statements have them, counted so that a night adds its own to those before",
+    grain="one row per IRI and source",
+    key="term_kind term_iri source_name",
+    spec="term_kind term_iri source_name statements_count first_seen_on last_seen_on",
+)
+STATEMENT_TALLY = table(
+    "core.statement_tally",
+    "How many rows of core.statement are alike in what findings count; a night corrects it by rows that go and come",
+    grain="one row per combination",
+    key="attribution verb_kind is_act is_unknown_verb is_unknown_type",
+    spec="attribution verb_kind is_act is_unknown_verb is_unknown_type statements_count",
+)
 UNKNOWN_TERM = table(
     "core.unknown_term",
     "Verbs and activity types that no vocabulary lists",
@@ -257,4 +271,12 @@ CORE_TABLES: tuple[Table, ...] = (
 )
 
 # What one night remembers for the next; it says how tables were made, not what is in them, and a rebuild makes its own.
-CORE_STATE: tuple[Table, ...] = (STATEMENT_KEY, NOTED_STATEMENT, STATEMENT_BASIS, REGISTRATION_USE, RESTATED)
+CORE_STATE: tuple[Table, ...] = (
+    STATEMENT_KEY,
+    NOTED_STATEMENT,
+    STATEMENT_BASIS,
+    REGISTRATION_USE,
+    HEARD_TERM,
+    STATEMENT_TALLY,
+    RESTATED,
+)

@@ -35,7 +35,7 @@ LABEL = table(
     grain="one row per landmark",
     key=_KEY,
     level="learner",
-    spec=f"{_KEY} abandons_7d* abandons_28d* abandons_end* fails_or_abandons_end*",
+    spec=f"{_KEY} abandons_7d* abandons_28d* abandons_end* fails_or_abandons_end* is_batch_end",
 )
 
 

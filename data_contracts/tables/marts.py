@@ -8,7 +8,7 @@ from __future__ import annotations
 from data_contracts.schema import Level, Table
 from data_contracts.tables import table
 
-MARTS_CONTRACT_VERSION = "1.1"
+MARTS_CONTRACT_VERSION = "1.2"
 
 
 def _mart(name: str, description: str, grain: str, key: str, spec: str, level: Level = "aggregate") -> Table:
@@ -186,11 +186,11 @@ MARTS: dict[str, Table] = {
         ),
         _mart(
             "model_quality",
-            "How good the predictions were on the latest closed fold, beside both baselines",
+            "How good the predictions were on the latest closed fold, beside both baselines; what the gate and drift say",
             "model, estimator, horizon, slice and metric",
             "model_id estimator horizon slice_kind slice_value metric_name",
             "model_id estimator horizon slice_kind slice_value metric_name metric_value* metric_low* metric_high* "
-            "n_count n_events_count fold_starts_on* fold_ends_on*",
+            "n_count n_events_count fold_starts_on* fold_ends_on* limit_low* limit_high* is_passed* reason:check_reason*",
         ),
         _mart(
             "model_fairness",

@@ -50,8 +50,8 @@ _DEPS: Mapping[str, tuple[str, ...]] = {
     "learning_mix": ("core_enrolment_day", "core_submission", "core_mentoring_event", "core_participation"),
     "mentoring_effect": ("core_participation", "core_mentoring_event"),
     "programme_roi": ("learning_mix", "mentoring_effect"),
-    "model_quality": ("risk_quality",),
-    "model_fairness": ("risk_quality",),
+    "model_quality": ("risk_quality", "risk_drift"),
+    "model_fairness": ("risk_model",),
     "data_quality": (
         "alert_unserved",
         "core_submission",

@@ -1,27 +1,26 @@
-"""Group 4_risk: the model, tonight's scores, why, and how good the model was on the latest closed fold."""
+"""Group 4_risk: the model and its gate, tonight's scores, why, how good the model was, how far the rows have drifted."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from data_contracts.features import contract_hash
 from data_contracts.tables import risk as tables
-from models import store
+from models import drift
 from models.explain import reasons
-from models.fairness import fairness_rows
 from models.metrics import quality_rows
 from models.score import is_too_early, score, with_bands
 from models.train import RiskModel, TooLittleHistory, TrainingSettings, train
-from pipelines import __version__, runs
+from pipelines import __version__, champions, lateness, runs
 from pipelines.assets import OWNERS, table_asset
 from pipelines.checks import table_metadata
+from pipelines.reports.model_card import predictions_with_history, write_model_card
 from pipelines.resources import Night, NightResource
+from pipelines.training import SCORES, submit, usable_champion
 
 GROUP = "4_risk"
-RETRAIN_AFTER = timedelta(days=7)
+RETRAIN_AFTER_DAYS = 7
 _LEAST_ACTIVE = 20
 
 
@@ -32,41 +31,27 @@ class TrainingConfig(dg.Config):
 
 
 def champion(night: Night) -> str | None:
-    """model_id of the champion that this night may use: trained no later than observed_at, on today's features."""
-    found = night.warehouse.scalar(
-        "SELECT model_id FROM risk.model WHERE state = 'champion' AND trained_at <= ? AND feature_contract_hash = ?",
-        [night.observed_naive, contract_hash()],
-    )
-    return None if found is None else str(found)
-
-
-def _load(night: Night) -> tuple[str | None, RiskModel | None]:
-    model_id = champion(night)
-    return model_id, store.load(night.home.models, model_id) if model_id else None
+    """model_id of the champion that this night may use."""
+    return champions.champion_as_of(night.warehouse, night.observed_naive)
 
 
 @dg.asset(
     key="risk_model",
-    deps=["feat_enrolment_week", "feat_label"],
+    deps=["feat_enrolment_week", "feat_label", "raw_learner"],
     group_name=GROUP,
     owners=[OWNERS[GROUP]],
     kinds={"lightgbm", "scikitlearn"},
-    description=f"{tables.MODEL.description}.\n\nTrains when there is no champion, when it is a week old, or when the "
-    "weekly job asks; too little history means no model, and rules alone alert.",
+    description=f"{tables.MODEL.description}.\n\nTrains a challenger when there is no champion, when a week is over, or "
+    "when the weekly job asks. It becomes champion only through the gate; too little history, or no model that passes, "
+    "means that rules alone alert.",
     metadata=table_metadata(tables.MODEL),
 )
 def risk_model(night: NightResource, config: TrainingConfig) -> dg.MaterializeResult[Any]:
-    """Train a challenger where one is due; the newest is champion."""
+    """Train a challenger where one is due, and let the gate judge it."""
     open_night = night.night
     warehouse = open_night.warehouse
-    kept = champion(open_night)
-    age_ok = kept is not None and bool(
-        warehouse.scalar(
-            "SELECT trained_at > ? FROM risk.model WHERE model_id = ?",
-            [open_night.observed_naive - RETRAIN_AFTER, kept],
-        )
-    )
-    if age_ok and not config.retrain:
+    if not (config.retrain or _is_due(open_night)):
+        kept = champion(open_night)
         return dg.MaterializeResult(
             metadata={"dagster/row_count": warehouse.count(tables.MODEL), "model_id": kept or ""}
         )
@@ -79,25 +64,61 @@ def risk_model(night: NightResource, config: TrainingConfig) -> dg.MaterializeRe
     if isinstance(trained, TooLittleHistory):
         runs.note(warehouse, open_night.run_id, trained.sentence)
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "no_model_because": trained.sentence})
-    model_id = store.save(trained.model, open_night.home.models)
+    model_id, verdict = submit(open_night, trained, landmarks)
+    if not verdict.is_passed:
+        stays = champion(open_night)
+        rest = f"champion {stays} stays" if stays else "there is no model yet, alerts come from rules alone"
+        runs.note(warehouse, open_night.run_id, f"Challenger {model_id}: {verdict.sentence} So {rest}.")
     longest = trained.model.horizons["28d"]
-    warehouse.execute("BEGIN")
-    warehouse.execute("UPDATE risk.model SET state = 'former'")
-    warehouse.execute("DELETE FROM risk.model WHERE model_id = ?", [model_id])
-    warehouse.execute(
-        "INSERT INTO risk.model VALUES (?, ?, 'champion', ?, ?, ?)",
-        [model_id, open_night.observed_naive, contract_hash(), longest.n_count, longest.n_events_count],
-    )
-    warehouse.execute("DELETE FROM risk.prediction WHERE model_id = ?", [model_id])
-    warehouse.append(tables.PREDICTION, trained.predictions.with_columns(model_id=pl.lit(model_id)))
-    warehouse.execute("COMMIT")
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": warehouse.count(tables.MODEL),
             "model_id": model_id,
+            "gate": verdict.sentence,
+            "model_card": dg.MetadataValue.path(write_model_card(open_night, model_id)),
             "landmarks": longest.n_count,
             "abandonments": longest.n_events_count,
         }
+    )
+
+
+def _is_due(night: Night) -> bool:
+    """Whether a challenger is due; raises `StoredModelError` where the champion's folder is damaged."""
+    _, model = usable_champion(night)
+    return model is None or champions.is_training_due(
+        night.warehouse, night.observed_naive, after_days=RETRAIN_AFTER_DAYS
+    )
+
+
+@dg.asset_check(
+    asset="risk_model",
+    name="risk_model_gate",
+    description="The latest challenger passed the gate; where it did not, the champion of before still scores.",
+)
+def risk_model_gate(night: NightResource) -> dg.AssetCheckResult:
+    """What the gate said of the model that was trained last, as of this night; it stops nothing."""
+    open_night = night.night
+    latest = open_night.warehouse.rows(
+        "SELECT model_id, gate_verdict FROM risk.model WHERE trained_at <= ? AND gate_verdict IS NOT NULL "
+        "ORDER BY trained_at DESC, rowid DESC LIMIT 1",
+        [open_night.observed_naive],
+    )
+    if not latest:
+        return dg.AssetCheckResult(passed=True, metadata={"verdict": "no model has come to the gate yet"})
+    told = open_night.warehouse.rows(
+        "SELECT CASE WHEN is_passed IS NULL THEN 'not judged' WHEN is_blocking THEN 'refuses' ELSE 'to look at' END, "
+        "check_name, subject, reason FROM risk.gate WHERE model_id = ? AND is_passed IS NOT TRUE "
+        "ORDER BY is_passed NULLS LAST, NOT is_blocking, check_name, horizon, subject",
+        [latest[0][0]],
+    )
+    records = [
+        dg.TableRecord(dict(zip(("outcome", "check", "subject", "reason"), row, strict=True))) for row in told[:15]
+    ]
+    return dg.AssetCheckResult(
+        passed=not any(row[0] == "refuses" for row in told),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"model_id": latest[0][0], "verdict": latest[0][1]}
+        | ({"not_passed": dg.MetadataValue.table(records)} if records else {}),
     )
 
 
@@ -105,7 +126,7 @@ def risk_model(night: NightResource, config: TrainingConfig) -> dg.MaterializeRe
 def risk_score(night: Night) -> tuple[int, Mapping[str, Any]]:
     """Calibrated probabilities for 7 and 28 days; null for all where there is no model yet."""
     warehouse = night.warehouse
-    model_id, model = _load(night)
+    model_id, model = usable_champion(night)
     active = _active(night)
     if model is None:
         unknown = {
@@ -133,12 +154,14 @@ def risk_score(night: Night) -> tuple[int, Mapping[str, Any]]:
             observed=pl.col("observed_epoch_day"),
             course_start=pl.col("course_start_epoch_day"),
             enrolled=pl.col("enrolled_epoch_day"),
+            first_due=pl.col("first_due_epoch_day"),
             days=night.settings.too_early_days,
         ),
         course_base_share=_course_base(),
         observed_at=pl.lit(night.observed_naive),
         model_id=pl.lit(model_id, pl.String),
         code_version=pl.lit(__version__),
+        publication_id=pl.lit(night.publication_id),
     )
     warehouse.execute("DELETE FROM risk.score WHERE observed_at = ?", [night.observed_naive])
     warehouse.append(tables.SCORE, rows.sort("enrolment_id"))
@@ -149,8 +172,9 @@ def risk_score(night: Night) -> tuple[int, Mapping[str, Any]]:
 def _active(night: Night) -> pl.DataFrame:
     """Tonight's landmarks with their enrolment."""
     return night.warehouse.frame(
-        "SELECT e.*, l.observed_epoch_day FROM features.landmark AS l JOIN core.enrolment AS e USING (enrolment_id) "
-        "WHERE l.is_scoring ORDER BY e.enrolment_id"
+        "SELECT e.*, l.observed_epoch_day, (SELECT min(s.due_epoch_day) FROM core.submission AS s "
+        "WHERE s.enrolment_id = e.enrolment_id) AS first_due_epoch_day "
+        "FROM features.landmark AS l JOIN core.enrolment AS e USING (enrolment_id) WHERE l.is_scoring ORDER BY e.enrolment_id"
     )
 
 
@@ -177,9 +201,9 @@ def _a_week_ago(night: Night, model: RiskModel) -> pl.DataFrame:
 
 @table_asset(tables.REASON, group=GROUP, key="risk_reason", deps=("risk_score",), kinds=("lightgbm", "duckdb"))
 def risk_reason(night: Night) -> int:
-    """Exact TreeSHAP contributions, grouped by family, said in words, actionable ones first."""
+    """Exact contributions, grouped by family, said in words, actionable ones first."""
     warehouse, settings = night.warehouse, night.settings
-    _, model = _load(night)
+    _, model = usable_champion(night)
     warehouse.execute("DELETE FROM risk.reason WHERE observed_at = ?", [night.observed_naive])
     if model is None:
         return 0
@@ -193,28 +217,58 @@ def risk_reason(night: Night) -> int:
     return said.height
 
 
-@table_asset(
-    tables.QUALITY, group=GROUP, key="risk_quality", deps=("risk_model", "raw_learner"), kinds=("scikitlearn", "duckdb")
-)
+@table_asset(tables.QUALITY, group=GROUP, key="risk_quality", deps=("risk_model",), kinds=("scikitlearn", "duckdb"))
 def risk_quality(night: Night) -> tuple[int, Mapping[str, Any]]:
-    """The model beside logistic regression and the 7-day rule, out of sample; and by audit group."""
+    """The champion beside logistic regression and the 7-day rule, out of sample; figures of earlier ones stay."""
     warehouse = night.warehouse
     model_id = champion(night)
     if model_id is None:
-        return warehouse.replace_with(tables.QUALITY, warehouse.frame("FROM risk.quality LIMIT 0")), {}
-    predictions = warehouse.frame(f"SELECT * EXCLUDE model_id FROM risk.prediction WHERE model_id = '{model_id}'")
+        return 0, {}
+    predictions = predictions_with_history(night, model_id)
+    if predictions.is_empty():  # one of long ago, chosen by hand: its figures stand, its predictions have been let go
+        return int(warehouse.scalar("SELECT count(*) FROM risk.quality WHERE model_id = ?", [model_id])), {}
     quality = quality_rows(predictions).with_columns(model_id=pl.lit(model_id))
-    rows = warehouse.replace_with(tables.QUALITY, quality)
-    audit = warehouse.frame(
-        "SELECT e.enrolment_id, a.* EXCLUDE learner_id FROM core.enrolment AS e "
-        "JOIN identity.main.audit AS a USING (learner_id) ORDER BY e.enrolment_id"
-    )
-    fairness = fairness_rows(predictions, audit if audit.height else None)
-    warehouse.replace_with(tables.FAIRNESS, fairness.with_columns(model_id=pl.lit(model_id)))
+    with warehouse.transaction():
+        warehouse.execute("DELETE FROM risk.quality WHERE model_id = ?", [model_id])
+        warehouse.append(tables.QUALITY, quality)
+    rows = quality.height
     overall = quality.filter(
         (pl.col("horizon") == "28d") & (pl.col("slice_kind") == "all") & (pl.col("metric_name") == "roc_auc")
     )
     return rows, {f"auc_28d_{row['estimator']}": row["metric_value"] for row in overall.iter_rows(named=True)}
 
 
-ASSETS = [risk_model, risk_score, risk_reason, risk_quality]
+@table_asset(tables.DRIFT, group=GROUP, key="risk_drift", deps=("risk_score",), kinds=("polars", "duckdb"))
+def risk_drift(night: Night) -> tuple[int, Mapping[str, Any]]:
+    """Tonight's features and scores against the champion's training rows; and how late data comes, against then."""
+    warehouse, observed = night.warehouse, night.observed_naive
+    model_id = champion(night)
+    warehouse.execute("DELETE FROM risk.drift WHERE observed_at = ?", [observed])
+    if model_id is None:
+        return 0, {}
+    tonight = warehouse.frame(
+        f"SELECT e.*, s.* FROM features.enrolment_week AS e JOIN (SELECT enrolment_id, {', '.join(SCORES)} FROM risk.score "
+        f"WHERE observed_at = {night.observed_sql}) AS s USING (enrolment_id) WHERE e.is_scoring ORDER BY e.enrolment_id"
+    )
+    expected = warehouse.frame(f"SELECT * EXCLUDE model_id FROM risk.reference WHERE model_id = '{model_id}'")
+    is_score = pl.col("subject").is_in(SCORES)
+    rows = pl.concat(
+        [
+            drift.stability(tonight, expected).with_columns(
+                drift_kind=pl.when(is_score).then(pl.lit("score")).otherwise(pl.lit("feature")),
+                metric_name=pl.lit("psi"),
+                limit_high=pl.lit(drift.LARGE),
+            ),
+            lateness.lateness(warehouse, observed, model_id),
+        ],
+        how="diagonal",
+    )
+    rows = rows.with_columns(observed_at=pl.lit(observed), model_id=pl.lit(model_id))
+    warehouse.append(tables.DRIFT, rows)
+    return rows.height, {
+        word: rows.filter(pl.col("drift_verdict") == word).height for word in ("stable", "moderate", "large")
+    }
+
+
+ASSETS = [risk_model, risk_score, risk_reason, risk_quality, risk_drift]
+CHECKS = [risk_model_gate]

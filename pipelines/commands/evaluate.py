@@ -20,6 +20,7 @@ from pipelines.home import Home
 from pipelines.settings import load_settings
 
 _ESTIMATORS = ("model", "logistic_regression", "inactive_7d_rule")
+_WEEKS_BETWEEN_LINES = 8
 _SHOWN = ("roc_auc", "pr_auc", "recall_at_10_percent", "recall_at_20_percent", "brier_skill", "calibration_slope")
 
 
@@ -30,14 +31,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test-presentation", required=True, metavar="P", help="presentation to test on, such as 2014B"
     )
-    parser.add_argument("--mode", choices=["forward"], default="forward", help="train on all that starts before P")
+    parser.add_argument(
+        "--mode",
+        choices=["forward", "prequential"],
+        default="forward",
+        help="forward: one model of all that starts before P; prequential: as the nightly lives it, trained anew each week "
+        "on every window that has closed by then, P's own included",
+    )
     parser.add_argument("--out", required=True, type=Path, help="figures, as JSON")
     parser.add_argument("--predictions", required=True, type=Path, help="the model's predictions, as Parquet")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Evaluate, write both files and show the pooled figures."""
-    from models.evaluation import TARGETS, figures, forward  # noqa: PLC0415 - LightGBM and Dagster take seconds to load
+    from models.evaluation import ASKED, figures, forward, prequential  # noqa: PLC0415 - they take seconds to load
     from models.train import TrainingSettings  # noqa: PLC0415
     from pipelines.evaluation import past_presentations, protocol_rows  # noqa: PLC0415
 
@@ -59,34 +66,40 @@ def main(arguments: argparse.Namespace) -> int:
         "targets": {},
     }
     predictions = []
-    for target in TARGETS:
-        judged = forward(
-            rows,
-            target,
-            test_presentation=tested,
-            settings=TrainingSettings(seed=settings.seed, threads=settings.threads),
-        )
-        report["targets"][target] = {
-            "training": dict(judged.training),
-            "estimators": figures(judged.predictions, target),
-        }
+    training = TrainingSettings(seed=settings.seed, threads=settings.threads)
+    for labels in ASKED:
+        if arguments.mode == "forward":
+            judged = forward(rows, labels, test_presentation=tested, settings=training)
+        else:
+            judged = prequential(rows, labels, test_presentation=tested, settings=training, on_day=_on_day)
+        for target in labels:
+            report["targets"][target] = {
+                "training": dict(judged.training),
+                "estimators": figures(judged.predictions, target),
+            }
         predictions.append(
             judged.predictions.filter(pl.col("estimator") == "model").select(
                 "code_module",
                 "code_presentation",
                 "id_student",
                 "day",
-                pl.lit(target).alias("target"),
+                "target",
                 "probability",
-                pl.lit(arguments.mode).alias("mode"),
+                mode=pl.lit(arguments.mode),
             )
         )
-        on_stage(target)
+        on_stage(", ".join(labels))
     pl.concat(predictions).write_parquet(arguments.predictions)
     arguments.out.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", "utf-8")
     show(_table(report))
     say(f"Figures in {arguments.out}, predictions in {arguments.predictions}")
     return 0
+
+
+def _on_day(done: int, of: int) -> None:
+    """Say now and then how far the weeks are."""
+    if done % _WEEKS_BETWEEN_LINES == 0 or done == of:
+        say(f"    {done} of {of} weeks")
 
 
 def _progress() -> Callable[[str], None]:

@@ -15,7 +15,7 @@ from pipelines.settings import Settings
 
 _WIDTH = 118
 _ESTIMATORS = {
-    "model": "LightGBM, calibrated",
+    "model": "the model, calibrated",
     "logistic_regression": "logistic regression",
     "inactive_7d_rule": "no activity for 7 days",
 }
@@ -25,9 +25,11 @@ def summary(home: Home, settings: Settings) -> str:
     """Learners, statements, model quality beside both baselines, alerts, learning mix and ROI, and where it all lies."""
     with duckdb.connect(str(home.marts_file), read_only=True) as marts:
         parts = [_head(marts), _intake(marts), _model(marts), _alerts(marts), _mix(marts), _roi(marts)]
+        card = home.model_card(_rows(marts, "SELECT model_id FROM publication")[0][0])
     where = [
         "Where it lies",
         f"  marts      {home.marts_file}  (Parquet: {home.marts / 'current'})",
+        *([f"  model      {card}"] if card.exists() else []),
         f"  settings   {home.settings_file}  (source: {settings.source})",
         f"  look       make ui   or   handrail ui --home {home.path}   then open http://127.0.0.1:3000",
     ]
@@ -111,7 +113,9 @@ def _model(marts: duckdb.DuckDBPyConnection) -> str:
         "ORDER BY array_position(['model', 'logistic_regression', 'inactive_7d_rule'], estimator)",
     )
     if not found:
-        return "Risk of abandonment\n  no model yet: too little history; alerts come from rules alone"
+        judged = _rows(marts, "SELECT count(*) FROM model_quality WHERE slice_kind = 'gate'")[0][0]
+        why = "the gate let none pass, see `handrail models list`" if judged else "too little history"
+        return f"Risk of abandonment\n  no model yet: {why}; alerts come from rules alone"
     n, events, first, last = found[0][7:11]
     lines = [
         (

@@ -134,21 +134,24 @@ def _note(warehouse: Warehouse, reading: Reading) -> None:
         known = "core.statement_key"
     else:
         warehouse.execute(f"INSERT INTO core.statement_key BY NAME {keys}")
-        known = f"core.statement_key SEMI JOIN ({keys}) USING (statement_hash)"
+        warehouse.execute(
+            f"CREATE OR REPLACE TEMP TABLE fresh_key AS FROM core.statement_key SEMI JOIN ({keys}) USING (statement_hash)"
+        )
+        known = "fresh_key"
     warehouse.execute(
         f"CREATE OR REPLACE TEMP TABLE remarkable AS SELECT statement_hash FROM {known} GROUP BY 1 HAVING count(*) > 1 "
         f"UNION SELECT {id_number('statement_id')} FROM {fresh} AND voids_statement_id IS NOT NULL"
     )
     rows = (
         "FROM raw.statement WHERE rowid IN "
-        "(SELECT row_number FROM core.statement_key SEMI JOIN remarkable USING (statement_hash))"
+        f"(SELECT row_number FROM {known} SEMI JOIN remarkable USING (statement_hash))"
     )
     if reading.is_all:
         warehouse.replace(NOTED_STATEMENT, rows)
     else:
         warehouse.execute(f"DELETE FROM core.noted_statement WHERE {id_number('statement_id')} IN (FROM remarkable)")
         warehouse.execute(f"INSERT INTO core.noted_statement BY NAME {rows}")
-    warehouse.execute("DROP TABLE remarkable")
+    warehouse.execute("DROP TABLE remarkable; DROP TABLE IF EXISTS temp.fresh_key")
 
 
 def look_at_people(warehouse: Warehouse) -> None:

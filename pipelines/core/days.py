@@ -15,7 +15,7 @@ from data_contracts.tables.inputs import RAW_INPUTS
 from features.enrolment_day import enrolment_days
 from features.sessions import with_minutes
 from pipelines.core.basis import basis_of, code_mark, forget_basis, set_basis
-from pipelines.core.local_time import date_day
+from pipelines.core.local_time import ALWAYS, date_day
 from pipelines.resources import Night
 from pipelines.warehouse import Warehouse, current
 
@@ -39,6 +39,15 @@ _ACTIVITY = (
 )
 
 _HANDED_IN = "'submitted', 'passed', 'completed', 'graded'"
+
+# What each row of core.submission says, from which day on: landmarks know it from the day after.
+_TOLD_OF_WORK = (
+    "SELECT * FROM (SELECT enrolment_id, unnest(["
+    f"{{{{'day': {ALWAYS}, 'said': hash(activity_iri, due_epoch_day, weight)}}}}, "
+    "{{'day': known_epoch_day, 'said': hash(activity_iri, submitted_epoch_day, known_epoch_day)}}, "
+    "{{'day': score_known_epoch_day, 'said': hash(activity_iri, score_share, score_known_epoch_day)}}"
+    "], recursive := true) FROM ({rows})) WHERE day IS NOT NULL"
+)
 
 
 def build_days(night: Night) -> tuple[int, Mapping[str, int]]:
@@ -150,13 +159,14 @@ def _register_timed(warehouse: Warehouse, acts: str, gap_seconds: int) -> None:
 def build_submissions(night: Night) -> int:
     """Bring core.submission up to date: each assessed activity of each enrolment's course, handed in or not.
 
-    What was handed in is looked up anew for enrolments that core.restated names and for works that were not there.
+    Rows are made anew of enrolments that core.restated names, and of those whose works are others than they were.
     """
     warehouse = night.warehouse
     enrolment, activity = current(RAW_INPUTS["enrolment"]), current(RAW_INPUTS["activity"])
     with warehouse.transaction():
         if basis_of(warehouse, "submissions") != code_mark():
-            warehouse.execute("DELETE FROM core.submission")
+            warehouse.execute(f"CREATE OR REPLACE TABLE core.submission ({SUBMISSION.ddl()})")
+            forget_basis(warehouse, "features")
         warehouse.execute(
             "CREATE OR REPLACE TEMP TABLE work AS SELECT e.enrolment_id, a.activity_iri, "
             f"{date_day('a.due_on')} AS due_epoch_day, a.weight FROM {enrolment} AS e "
@@ -165,11 +175,16 @@ def build_submissions(night: Night) -> int:
         warehouse.execute(
             "CREATE OR REPLACE TEMP TABLE anew AS SELECT enrolment_id FROM core.restated "
             "WHERE restated_kind = 'submission' UNION "
-            "SELECT enrolment_id FROM work ANTI JOIN core.submission USING (enrolment_id, activity_iri)"
+            "SELECT enrolment_id FROM work AS w FULL JOIN core.submission AS s USING (enrolment_id, activity_iri) "
+            "WHERE w.enrolment_id IS NULL OR s.enrolment_id IS NULL "
+            "OR (w.due_epoch_day, w.weight) IS DISTINCT FROM (s.due_epoch_day, s.weight)"
         )
-        rows = warehouse.replace(
-            SUBMISSION,
+        those = "FROM core.submission SEMI JOIN anew USING (enrolment_id)"
+        warehouse.execute(f"CREATE OR REPLACE TEMP TABLE submission_then AS {those}")
+        warehouse.execute("DELETE FROM core.submission WHERE enrolment_id IN (SELECT enrolment_id FROM anew)")
+        warehouse.execute(
             f"""
+            INSERT INTO core.submission BY NAME
             WITH handed_in AS (
                 -- What was told first counts, so that what is told later moves nothing that was known before. A grade
                 -- proves that the work was handed in, by that day; the act itself tells the day, if it was told by then.
@@ -182,14 +197,18 @@ def build_submissions(night: Night) -> int:
                 ) SEMI JOIN anew USING (enrolment_id)
                 WHERE activity_kind = 'assessment' AND verb_kind IN ({_HANDED_IN})
                 GROUP BY enrolment_id, object_iri
-                UNION ALL BY NAME
-                SELECT * EXCLUDE (due_epoch_day, weight) FROM core.submission ANTI JOIN anew USING (enrolment_id)
             )
             SELECT w.*, h.* EXCLUDE (enrolment_id, activity_iri)
-            FROM work AS w LEFT JOIN handed_in AS h USING (enrolment_id, activity_iri)
+            FROM (FROM work SEMI JOIN anew USING (enrolment_id)) AS w
+            LEFT JOIN handed_in AS h USING (enrolment_id, activity_iri)
             ORDER BY 1, 2
-            """,
+            """
+        )
+        then, now = _TOLD_OF_WORK.format(rows="FROM submission_then"), _TOLD_OF_WORK.format(rows=those)
+        warehouse.execute(
+            "INSERT INTO core.restated BY NAME SELECT 'feature' AS restated_kind, enrolment_id, min(day) AS epoch_day "
+            f"FROM (({then} EXCEPT {now}) UNION ALL ({now} EXCEPT {then})) GROUP BY enrolment_id"
         )
         warehouse.execute("DELETE FROM core.restated WHERE restated_kind = 'submission'")
         set_basis(warehouse, "submissions", code_mark())
-    return rows
+    return warehouse.count(SUBMISSION)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from pipelines.settings import Settings
 
 EPOCH = "DATE '1970-01-01'"
+ALWAYS = -1_000_000
+"""A day before all others: from it on counts what was always known."""
 
 
 def zone(settings: Settings, *columns: str) -> str:

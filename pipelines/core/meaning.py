@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from data_contracts.tables.core import UNKNOWN_TERM
+from data_contracts.tables.core import HEARD_TERM, UNKNOWN_TERM
 from data_contracts.tables.inputs import RAW_INPUTS
 from data_contracts.xapi.vocabulary import (
     ACTIVITY_KIND_OF,
@@ -25,6 +25,8 @@ from data_contracts.xapi.vocabulary import (
 )
 from pipelines.resources import Night
 from pipelines.warehouse import Warehouse, current
+
+_TERMS = (("verb", "verb_iri"), ("activity_type", "activity_type_iri"))
 
 # What a statement's meaning hangs on; `meaning` has one row for each combination.
 SAID = ("verb_iri", "activity_type_iri", "object_iri", "context_iris")
@@ -40,22 +42,41 @@ _PLAIN = r"^[a-z][a-z0-9.+-]*:[A-Za-z0-9/._~:#()-]+$"
 _TELLING = r"(?i)[0-9]{6}|[0-9a-f]{16}|(^|[/:#~._-])(users?|people|persons?|profiles?/|members?|mailto|acct|tel)([/:#._-]|$)|/~"
 
 
+def hear(warehouse: Warehouse, statements: str, *, is_all: bool) -> None:
+    """Bring core.heard_term up to date with statements (a query): all that count, or those that did not before."""
+    warehouse.execute(
+        "CREATE OR REPLACE TEMP TABLE heard AS SELECT verb_iri, activity_type_iri, source_name, count(*) AS rows, "
+        f"min(happened_at) AS first_at, max(happened_at) AS last_at FROM ({statements}) GROUP BY ALL"
+    )
+    fresh = " UNION ALL ".join(
+        f"SELECT '{kind}' AS term_kind, {column} AS term_iri, source_name, sum(rows) AS statements_count, "
+        "CAST(min(first_at) AS DATE) AS first_seen_on, CAST(max(last_at) AS DATE) AS last_seen_on "
+        f"FROM heard WHERE {column} IS NOT NULL GROUP BY ALL"
+        for kind, column in _TERMS
+    )
+    before = "" if is_all else f" UNION ALL BY NAME FROM {HEARD_TERM.qualified_name}"
+    warehouse.replace(
+        HEARD_TERM,
+        "SELECT term_kind, term_iri, source_name, sum(statements_count) AS statements_count, "
+        f"min(first_seen_on) AS first_seen_on, max(last_seen_on) AS last_seen_on FROM ({fresh}{before}) GROUP BY ALL",
+    )
+    warehouse.execute("DROP TABLE heard")
+
+
 def name_kinds(warehouse: Warehouse) -> None:
     """Make the temporary look-up tables of verbs, types and strands, and `unknown`: terms that no vocabulary lists."""
     activity = RAW_INPUTS["activity"].qualified_name
-    # One look at each column; all that follows is about a handful of IRIs.
     warehouse.execute(
-        "CREATE OR REPLACE TEMP TABLE heard_iri AS "
-        "SELECT DISTINCT 'verb' AS term_kind, verb_iri AS iri FROM raw.statement UNION ALL "
-        "SELECT DISTINCT 'activity_type', activity_type_iri FROM raw.statement"
+        f"CREATE OR REPLACE TEMP TABLE heard_iri AS SELECT DISTINCT term_kind, term_iri AS iri "
+        f"FROM {HEARD_TERM.qualified_name}"
     )
     heard = "SELECT iri FROM heard_iri WHERE term_kind ="
     _kinds(warehouse, "verb_kind_of", VERB_KIND_OF, f"{heard} 'verb'")
     types = f"{heard} 'activity_type' UNION SELECT activity_type_iri FROM {activity}"
     _kinds(warehouse, "activity_kind_of", ACTIVITY_KIND_OF, types)
     warehouse.execute(
-        "CREATE OR REPLACE TEMP TABLE unknown AS FROM heard_iri WHERE iri IS NOT NULL "
-        "AND NOT (term_kind = 'verb' AND iri IN (SELECT iri FROM verb_kind_of)) "
+        "CREATE OR REPLACE TEMP TABLE unknown AS FROM heard_iri "
+        "WHERE NOT (term_kind = 'verb' AND iri IN (SELECT iri FROM verb_kind_of)) "
         "AND NOT (term_kind = 'activity_type' AND iri IN (SELECT iri FROM activity_kind_of))"
     )
     _map(warehouse, "strand_of_kind", STRAND_OF_KIND)
@@ -199,24 +220,21 @@ def list_unknown_terms(night: Night) -> int:
 
     A verb or type may be anybody's invention and name a person; what might is shown as its host alone.
     """
-    before, columns = night.observed_sql, (("verb", "verb_iri"), ("activity_type", "activity_type_iri"))
+    before = night.observed_sql
     if not night.warehouse.scalar("SELECT count(*) FROM unknown"):
         return night.warehouse.replace(UNKNOWN_TERM, f"FROM {UNKNOWN_TERM.qualified_name} LIMIT 0")
-    heard, again = (
-        " UNION ALL ".join(
-            f"SELECT '{kind}' AS term_kind, {column} AS iri, statement_id, happened_at, source_name FROM {relation} "
-            f"WHERE known_at < {before} AND happened_at < {before} "
-            f"AND {column} IN (SELECT iri FROM unknown WHERE term_kind = '{kind}')"
-            for kind, column in columns
-        )
-        for relation in ("raw.statement", "core.noted_statement")
+    again = " UNION ALL ".join(
+        f"SELECT '{kind}' AS term_kind, {column} AS iri, statement_id FROM noted "
+        f"WHERE known_at < {before} AND happened_at < {before} "
+        f"AND {column} IN (SELECT iri FROM unknown WHERE term_kind = '{kind}')"
+        for kind, column in _TERMS
     )
     return night.warehouse.replace(
         UNKNOWN_TERM,
         f"""
         WITH heard AS (
-            SELECT term_kind, iri, source_name, count(*) AS rows, min(happened_at) AS first_at, max(happened_at) AS last_at
-            FROM ({heard}) GROUP BY ALL
+            SELECT h.* FROM (SELECT * RENAME (term_iri AS iri) FROM core.heard_term) AS h
+            SEMI JOIN unknown USING (term_kind, iri)
         ),
         again AS ({again}),
         persons AS (
@@ -244,8 +262,8 @@ def list_unknown_terms(night: Night) -> int:
             SELECT term_kind, term, count(*) - count(DISTINCT statement_id) AS rows
             FROM again JOIN shown USING (iri) GROUP BY ALL
         )
-        SELECT term_kind, term, CAST(sum(h.rows) AS BIGINT) - coalesce(any_value(s.rows), 0) AS statements_count,
-               CAST(min(first_at) AS DATE) AS first_seen_on, CAST(max(last_at) AS DATE) AS last_seen_on,
+        SELECT term_kind, term, CAST(sum(h.statements_count) AS BIGINT) - coalesce(any_value(s.rows), 0) AS statements_count,
+               min(h.first_seen_on) AS first_seen_on, max(h.last_seen_on) AS last_seen_on,
                string_agg(DISTINCT source_name, ',' ORDER BY source_name) AS source_names
         FROM heard AS h JOIN shown USING (iri) LEFT JOIN surplus AS s USING (term_kind, term)
         GROUP BY term_kind, term ORDER BY term_kind, term

@@ -11,16 +11,26 @@ from data_contracts.tables.core import REGISTRATION_USE, STATEMENT
 from data_contracts.tables.inputs import RAW_INPUTS
 from data_contracts.xapi.vocabulary import NO_ACT_KINDS
 from pipelines.core import changes
-from pipelines.core.basis import forget_basis, id_number
+from pipelines.core.basis import forget_basis
 from pipelines.core.changes import Reading
-from pipelines.core.findings import count_findings
+from pipelines.core.findings import count_findings, tally
 from pipelines.core.local_time import date_day, epoch_day, local, zone
-from pipelines.core.meaning import SAID, build_meaning, list_unknown_terms, name_kinds
-from pipelines.core.versions import choose_versions, look_at
+from pipelines.core.meaning import SAID, build_meaning, hear, list_unknown_terms, name_kinds
+from pipelines.core.versions import choose_versions, look_at, newly_counting
 from pipelines.resources import Night
 from pipelines.warehouse import Warehouse, current
 
 _USED = "registration IS NOT NULL AND learner_id IS NOT NULL"
+# What a statement names; by it and its day it is attributed.
+_NAMED = ("learner_id", "course_key", "registration")
+# With the enrolment that the registration names or that is the learner's only one in the course.
+_CERTAIN = """
+    SELECT n.*, coalesce(r.enrolment_id, o.enrolment_id) AS enrolment_id,
+           CASE WHEN r.enrolment_id IS NOT NULL THEN 'registration' ELSE 'parent_course' END AS attribution
+    FROM named AS n
+    LEFT JOIN enrolled AS r ON r.enrolment_id = n.registration AND r.learner_id = n.learner_id
+    LEFT JOIN enrolled_in AS o ON o.learner_id = n.learner_id AND o.course_key = n.course_key AND o.is_only
+"""
 _MADE_ANEW = ("days", "submissions")
 """Areas of ops.basis whose tables are made of core.statement."""
 
@@ -30,12 +40,11 @@ def attribute_statements(night: Night) -> int:
 
     Only statements are made anew that came or became known since the last night, that these void or repeat, whose
     identity or learner changed, or whose registration says something else now. core.unknown_term and
-    core.statement_finding are counted anew. One transaction: a killed night leaves the last one's.
+    core.statement_finding are counted by what went and came. One transaction: a killed night leaves the last one's.
     """
     warehouse = night.warehouse
     with warehouse.transaction():
         reading = changes.read_on(night)
-        name_kinds(warehouse)
         _maps(night)
         changes.look_at_people(warehouse)
         touched = 0
@@ -43,6 +52,8 @@ def attribute_statements(night: Night) -> int:
             touched = changes.find_touched(night, reading)
             reading = reading.limited(touched, warehouse.scalar("SELECT count(*) FROM core.statement_key"))
         choose_versions(night, reading)
+        hear(warehouse, newly_counting(night, reading), is_all=reading.is_all)
+        name_kinds(warehouse)
         if reading.is_all:
             _make_all(night, reading)
         elif touched:
@@ -51,7 +62,7 @@ def attribute_statements(night: Night) -> int:
         list_unknown_terms(night)
         count_findings(night)
         changes.remember(night, reading)
-    for name in ("placed", "meaning", "said", "candidate", "place", "looked", "made", "gone"):
+    for name in ("placed", "named", "certain", "meaning", "said", "candidate", "place", "looked", "made", "gone"):
         warehouse.execute(f"DROP TABLE IF EXISTS temp.{name}")
     return warehouse.count(STATEMENT)
 
@@ -63,6 +74,7 @@ def _make_all(night: Night, reading: Reading) -> None:
     warehouse.replace(REGISTRATION_USE, _uses())
     _registered(warehouse, "core.registration_use")
     warehouse.replace(STATEMENT, _attributed())
+    tally(warehouse, STATEMENT.qualified_name)
     warehouse.execute("DELETE FROM core.restated")
     forget_basis(warehouse, *_MADE_ANEW)
 
@@ -82,6 +94,7 @@ def _make_touched(night: Night, reading: Reading) -> None:
     warehouse.execute(f"CREATE OR REPLACE TEMP TABLE made AS SELECT {names} FROM ({_attributed()})")
     warehouse.execute(f"DELETE FROM core.statement WHERE {_spoken(warehouse)}")
     warehouse.execute("INSERT INTO core.statement BY NAME FROM made")
+    tally(warehouse, "made", "gone")
     # What came out as it was before changes nothing.
     warehouse.execute(
         """
@@ -100,10 +113,9 @@ def _make_touched(night: Night, reading: Reading) -> None:
 
 def _take_out(warehouse: Warehouse, reading: Reading) -> None:
     """Temporary `gone`: rows of core.statement of touched ids; `used`: what registrations were then seen with."""
-    key = id_number("statement_id")
     warehouse.execute(
-        "CREATE OR REPLACE TEMP TABLE spoken AS SELECT statement_id, happened_at FROM looked WHERE "
-        f"{key} IN (SELECT statement_hash FROM core.statement_key WHERE row_number < {reading.first_new_row})"
+        "CREATE OR REPLACE TEMP TABLE spoken AS SELECT statement_id, happened_at FROM looked WHERE statement_id IN "
+        f"(SELECT statement_id FROM looked WHERE row_number < {reading.first_new_row})"
     )
     warehouse.execute(f"CREATE OR REPLACE TEMP TABLE gone AS FROM core.statement WHERE {_spoken(warehouse)}")
     warehouse.execute(
@@ -148,11 +160,17 @@ def _touch_by_registration(warehouse: Warehouse) -> bool:
 
 
 def _place(night: Night, reading: Reading) -> None:
-    """Temporary `placed` and `enrolled_in` of the statements to be looked at."""
+    """Temporary `placed`, `enrolled_in` and `certain` of the statements to be looked at."""
     look_at(night, reading)
     build_meaning(night.warehouse)
     night.warehouse.execute(f"CREATE OR REPLACE TEMP TABLE placed AS {_placed(night)}")
+    # What statements name are few combinations, so enrolments are looked up once for each.
+    night.warehouse.execute(
+        f"CREATE OR REPLACE TEMP TABLE named AS SELECT {', '.join(_NAMED)}, count(*) AS statements_count "
+        "FROM placed GROUP BY ALL"
+    )
     _enrolments_of_places(night.warehouse)
+    night.warehouse.execute(f"CREATE OR REPLACE TEMP TABLE certain AS {_CERTAIN}")
 
 
 def _maps(night: Night) -> None:
@@ -229,7 +247,7 @@ def _enrolments_of_places(warehouse: Warehouse) -> None:
     warehouse.execute(
         "CREATE OR REPLACE TEMP TABLE enrolled_in AS SELECT p.course_key, e.*, "
         "count(*) OVER (PARTITION BY e.learner_id, p.course_key) = 1 AS is_only "
-        "FROM (SELECT DISTINCT learner_id, course_key FROM placed WHERE course_key IS NOT NULL) AS p "
+        "FROM (SELECT DISTINCT learner_id, course_key FROM named WHERE course_key IS NOT NULL) AS p "
         "JOIN course_set AS c USING (course_key) JOIN enrolled AS e USING (learner_id, course_id)"
     )
 
@@ -237,8 +255,8 @@ def _enrolments_of_places(warehouse: Warehouse) -> None:
 def _uses() -> str:
     """Query: core.registration_use of the placed statements."""
     return (
-        "SELECT registration, learner_id, enrolment_id, count(*) AS statements_count "
-        f"FROM ({_sure(f'placed WHERE {_USED}')}) GROUP BY ALL"
+        "SELECT registration, learner_id, enrolment_id, sum(statements_count) AS statements_count "
+        f"FROM certain WHERE {_USED} GROUP BY ALL"
     )
 
 
@@ -256,28 +274,17 @@ def _registered(warehouse: Warehouse, uses: str) -> None:
     )
 
 
-def _sure(rows: str) -> str:
-    """Statements with the enrolment that their registration names or that is the learner's only one in the course."""
-    return f"""
-        SELECT p.*, coalesce(r.enrolment_id, o.enrolment_id) AS enrolment_id,
-               CASE WHEN r.enrolment_id IS NOT NULL THEN 'registration' ELSE 'parent_course' END AS attribution
-        FROM (FROM {rows}) AS p
-        LEFT JOIN enrolled AS r ON r.enrolment_id = p.registration AND r.learner_id = p.learner_id
-        LEFT JOIN enrolled_in AS o ON o.learner_id = p.learner_id AND o.course_key = p.course_key AND o.is_only
-    """
-
-
 def _attributed() -> str:
     """Registration, else the course's one enrolment, else the most recently started that fits, else none.
 
     `ambiguous`: several enrolments fitted and the most recently started of them was taken.
     """
-    placed = {"enrolment_id", "attribution", "course_id"}
-    names = ", ".join(f"s.{name}" for name in STATEMENT.column_names if name not in placed)
+    found = {"enrolment_id", "attribution", "course_id", "is_certain"}
+    names = ", ".join(f"s.{name}" for name in STATEMENT.column_names if name not in found)
+    same = " AND ".join(f"l.{name} IS NOT DISTINCT FROM s.{name}" for name in _NAMED)
     return f"""
-        WITH certain AS ({_sure("placed")}),
         -- A registration learned elsewhere may not contradict the course that the statement itself names.
-        learned AS (
+        WITH learned AS (
             SELECT c.* REPLACE (
                        coalesce(c.enrolment_id, k.enrolment_id) AS enrolment_id,
                        CASE WHEN c.enrolment_id IS NULL AND k.enrolment_id IS NOT NULL THEN 'registration'
@@ -293,7 +300,10 @@ def _attributed() -> str:
                     chr(31) || c.course_key || chr(31), chr(31) || k.course_id || chr(31)))
         ),
         -- Days are few where statements are many, so what fits is looked for once a learner's day.
-        asked AS (SELECT DISTINCT learner_id, course_key, epoch_day FROM learned WHERE enrolment_id IS NULL),
+        asked AS (
+            SELECT DISTINCT s.learner_id, s.course_key, s.epoch_day
+            FROM placed AS s JOIN learned AS l ON {same} WHERE l.enrolment_id IS NULL
+        ),
         fits AS (
             SELECT d.learner_id, d.course_key, d.epoch_day, e.enrolment_id, e.enrolled_day
             FROM asked AS d JOIN enrolled AS e ON e.learner_id = d.learner_id
@@ -307,21 +317,17 @@ def _attributed() -> str:
             SELECT learner_id, course_key, epoch_day, count(*) AS times,
                    max_by(enrolment_id, struct_pack(day := enrolled_day, id := enrolment_id)) AS enrolment_id
             FROM fits GROUP BY ALL
-        ),
-        found AS (
-            FROM learned WHERE enrolment_id IS NOT NULL
-            UNION ALL BY NAME
-            SELECT s.* REPLACE (
-                f.enrolment_id AS enrolment_id,
-                CASE WHEN f.times IS NULL THEN 'outside' WHEN f.times > 1 THEN 'ambiguous'
-                     WHEN s.course_key IS NULL THEN 'most_recent' ELSE 'parent_course' END AS attribution)
-            FROM (FROM learned WHERE enrolment_id IS NULL) AS s
-            LEFT JOIN fitting AS f
-              ON f.learner_id = s.learner_id AND f.epoch_day = s.epoch_day
-             AND f.course_key IS NOT DISTINCT FROM s.course_key
         )
-        SELECT {names}, s.enrolment_id, s.attribution, coalesce(c.course_id, e.course_id) AS course_id
-        FROM found AS s
+        SELECT {names}, l.is_certain, coalesce(l.enrolment_id, f.enrolment_id) AS enrolment_id,
+               CASE WHEN l.enrolment_id IS NOT NULL THEN l.attribution WHEN f.times IS NULL THEN 'outside'
+                    WHEN f.times > 1 THEN 'ambiguous' WHEN s.course_key IS NULL THEN 'most_recent'
+                    ELSE 'parent_course' END AS attribution,
+               coalesce(c.course_id, e.course_id) AS course_id
+        FROM placed AS s
+        JOIN learned AS l ON {same}
+        LEFT JOIN fitting AS f
+          ON f.learner_id = s.learner_id AND f.epoch_day = s.epoch_day
+         AND f.course_key IS NOT DISTINCT FROM s.course_key
         LEFT JOIN course_set AS c ON c.course_key = s.course_key AND c.is_only
-        LEFT JOIN enrolled AS e ON e.enrolment_id = s.enrolment_id
+        LEFT JOIN enrolled AS e ON e.enrolment_id = coalesce(l.enrolment_id, f.enrolment_id)
     """

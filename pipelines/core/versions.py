@@ -16,13 +16,28 @@ CONFLICTING = "conflicting_content"
 _CONFLICT_DETAIL = "the id stands again with other content, known later; the content known first is kept"
 
 
-def _told(relation: str, reading: Reading) -> str:
+def _told(relation: str, reading: Reading, columns: str = "*") -> str:
     """Query: rows of statements with when they were known; of a migrated source, when they happened."""
     if not reading.migrated:
-        return f"SELECT * FROM {relation}"
+        return f"SELECT {columns} FROM {relation}"
     names = ", ".join("'" + name.replace("'", "''") + "'" for name in reading.migrated)
     known = f"CASE WHEN source_name IN ({names}) THEN happened_at ELSE known_at END AS known_at"
-    return f"SELECT * REPLACE ({known}) FROM {relation}"
+    return f"SELECT {columns} REPLACE ({known}) FROM {relation}"
+
+
+def newly_counting(night: Night, reading: Reading) -> str:
+    """Query: the rows that count tonight and did not last night; where all is made anew, all that count."""
+    before, seen, first = night.observed_sql, reading.seen_until, reading.first_new_row
+    now = f"known_at < {before} AND happened_at < {before}"
+    if reading.is_all:
+        return f"FROM told WHERE {now}"
+    # What is asked of raw.statement itself lets most of its row groups be skipped.
+    waited = f"raw.statement WHERE rowid < {first} AND happened_at"
+    return (
+        f"FROM ({_told(f'raw.statement WHERE rowid >= {first}', reading)}) WHERE {now} "
+        f"UNION ALL FROM ({_told(f'{waited} >= {seen}', reading)}) WHERE {now} "
+        f"UNION ALL FROM ({_told(f'{waited} < {seen} AND known_at >= {seen}', reading)}) WHERE {now} AND known_at >= {seen}"
+    )
 
 
 def choose_versions(night: Night, reading: Reading) -> None:
@@ -59,7 +74,7 @@ def look_at(night: Night, reading: Reading) -> None:
         looked, chosen = "told", "first_of_repeated"
     else:
         night.warehouse.execute(
-            f"CREATE OR REPLACE TEMP TABLE looked AS FROM ({_told(rows_of('touched'), reading)}) "
+            f"CREATE OR REPLACE TEMP TABLE looked AS FROM ({_told(rows_of('touched'), reading, 'rowid AS row_number, *')}) "
             "SEMI JOIN touched USING (statement_id)",
         )
         looked, chosen = "looked", "first_of_repeated SEMI JOIN touched USING (statement_id)"

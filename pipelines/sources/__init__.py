@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data_contracts.errors import UsageError
 from pipelines import __version__
+from pipelines.champions import hand_promotions
 from pipelines.home import Home, observation_time
 from pipelines.settings import Settings
 from pipelines.sources import inbox, oulad
@@ -75,10 +76,12 @@ def publication_id(
         f"WHERE source_name LIKE '{LRS_SOURCE}%' GROUP BY source_name ORDER BY source_name"
     )
     erased = warehouse.scalar("SELECT count(*) FROM identity.main.tombstone")
+    chosen = hand_promotions(warehouse)
     parts = (
         *sorted({f"{table}:{content_hash}" for table, content_hash in (*files, *also)}),
         *(str(row) for row in pulled),
         f"erased {erased}",
+        *((f"champion chosen by hand {chosen}",) if chosen else ()),
         settings.public_json(),
         __version__,
         observed_at.isoformat(),

@@ -11,6 +11,7 @@ click rows are real records and are kept: a statement's id is the hash of its ro
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def take(folder: Path, warehouse: Warehouse, pseudonyms: Pseudonyms, record: Rec
             record.insert(RAW_INPUTS[table], f"SELECT *{_KNOWN}, '{table}' AS file_name FROM ({select})")
         _refuse_enrolments(folder, record, content_hash)
         taken = 0
-        for select in (_clicks(folder), _scores(folder)):
+        for select in (*_clicks(folder), _scores(folder)):
             taken += record.insert(
                 RAW_STATEMENT,
                 f"SELECT *, happened_at AS known_at, true AS is_known_at_assumed, md5(statement_id) AS content_hash, "
@@ -109,8 +110,12 @@ def take(folder: Path, warehouse: Warehouse, pseudonyms: Pseudonyms, record: Rec
 
 
 def _from(folder: Path, name: str) -> str:
-    quoted = str(folder / f"{name}.parquet").replace("'", "''")
-    return f"read_parquet('{quoted}')"
+    return f"read_parquet({_text(folder / f'{name}.parquet')})"
+
+
+def _text(value: object) -> str:
+    """A value as an SQL literal."""
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _map_students(folder: Path, warehouse: Warehouse, pseudonyms: Pseudonyms) -> None:
@@ -230,15 +235,25 @@ _STATEMENT = (
 )
 
 
-def _clicks(folder: Path) -> str:
-    """One row for each row of studentVle, its clicks as event_count.
+def _clicks(folder: Path) -> Iterator[str]:
+    """One row for each row of studentVle, its clicks as event_count; a query each course run, so that memory is bounded.
 
     Equal rows are numbered by counting them once and unfolding the count: a window over all rows costs more.
     """
+    table = _from(folder, "studentVle")
+    with duckdb.connect() as con:
+        runs = con.execute(f"SELECT DISTINCT code_module, code_presentation FROM {table} ORDER BY ALL").fetchall()
+    for module, presentation in runs:
+        yield _clicks_of(
+            folder, f"{table} WHERE code_module = {_text(module)} AND code_presentation = {_text(presentation)}"
+        )
+
+
+def _clicks_of(folder: Path, clicks: str) -> str:
     # The sites' names are joined after grouping, so that the wide texts are not grouped.
     grouped = (
         "(SELECT code_module, code_presentation, id_student, id_site, CAST(date AS INTEGER) AS day, "
-        f"CAST(sum_click AS BIGINT) AS amount, count(*) AS times FROM {_from(folder, 'studentVle')} GROUP BY ALL)"
+        f"CAST(sum_click AS BIGINT) AS amount, count(*) AS times FROM {clicks} GROUP BY ALL)"
     )
     rows = (
         f"(SELECT {_COURSE} AS course_id, {_START} AS start_on, learner_id, identity_id, "

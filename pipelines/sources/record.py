@@ -110,8 +110,8 @@ class Recorder:
             message = f"{table.qualified_name}: {rows} rows were read and {kept} kept; nothing was taken, run again"
             raise PermanentError(message)
         if self._unit is not None:
-            for slice_ in self.warehouse.slices(f"FROM {name}", _SLICE_ROWS):
-                self.warehouse.archive.write(self._unit, table.name, slice_)
+            slices = self.warehouse.slices(f"FROM {name}", _SLICE_ROWS)
+            self.warehouse.archive.write_all(self._unit, table.name, slices)
         self.warehouse.execute(f"DROP TABLE {name}")
         return int(kept)
 

@@ -21,12 +21,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import duckdb
+    from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS, MEMORY_LIMIT = 2, "8GB"
@@ -186,6 +188,48 @@ def by_duckdb(con: duckdb.DuckDBPyConnection) -> None:
 
     frames = {f"{name}s": nw.from_native(con.table(name)) for name in TABLES}
     con.execute(f"CREATE TABLE result AS {table_of(frames).to_native().sql_query()}")
+
+
+def by_spark(con: duckdb.DuckDBPyConnection) -> None:
+    """The same functions on Spark `local[2]`, with Parquet files on the way there and back."""
+    import narwhals as nw
+
+    with tempfile.TemporaryDirectory() as folder:
+        frames = {}
+        for name in TABLES:
+            con.execute(f"COPY (FROM {name}) TO '{folder}/{name}.parquet'")
+            frames[f"{name}s"] = nw.from_native(_spark().read.parquet(f"{folder}/{name}.parquet"))
+        table_of(frames).to_native().write.parquet(f"{folder}/result")
+        con.execute(f"CREATE TABLE result AS FROM '{folder}/result/*.parquet'")
+
+
+@cache
+def _spark() -> SparkSession:
+    from pyspark.sql import SparkSession
+
+    from tests.unit.features.spark import java_home
+
+    os.environ |= {"JAVA_HOME": java_home(), "SPARK_LOCAL_IP": "127.0.0.1"}
+    options = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.memory": "6g",
+        "spark.sql.shuffle.partitions": str(THREADS),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": tempfile.gettempdir(),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+    }
+    return SparkSession.builder.master(f"local[{THREADS}]").config(map=options).getOrCreate()
+
+
+def _java() -> int | None:
+    """The process of Spark's Java, which does its work."""
+    if "pyspark" not in sys.modules:
+        return None
+    from pyspark import SparkContext
+
+    return int(SparkContext._gateway.proc.pid)
 
 
 def _after(day: str) -> str:
@@ -412,6 +456,7 @@ CONTESTANTS: dict[str, Callable[[duckdb.DuckDBPyConnection], None]] = {
     "polars": by_polars,
     "duckdb": by_duckdb,
     "pandas": by_pandas,
+    "spark": by_spark,
 }
 # What is imported before the clock starts: a night has its engines already.
 IMPORTS = {
@@ -419,12 +464,14 @@ IMPORTS = {
     "polars": ("polars", "features.cohort", "features.registry"),
     "duckdb": ("polars", "features.cohort", "features.registry"),
     "pandas": ("pandas",),
+    "spark": ("features.cohort", "features.registry"),
 }
 WORDS = {
     "sql": "DuckDB, SQL by hand",
     "polars": "features on Polars, the default",
     "duckdb": "features on DuckDB",
     "pandas": "pandas by hand",
+    "spark": "features on Spark",
 }
 
 
@@ -441,13 +488,31 @@ def contest(name: str, world: Path, file: Path) -> dict[str, float]:
     con.execute(f"ATTACH '{world}' AS world (READ_ONLY)")
     for table in TABLES:
         con.execute(f"CREATE VIEW {table} AS FROM world.{table}")
-    started, begun = time.perf_counter(), time.process_time()
+    if name == "spark":
+        _spark().range(1).count()
+    started, begun = time.perf_counter(), core_seconds()
     CONTESTANTS[name](con)
-    seconds, used = time.perf_counter() - started, time.process_time() - begun
+    seconds, used = time.perf_counter() - started, core_seconds() - begun
     rows = con.execute("SELECT count(*) FROM result").fetchall()[0][0]
     con.close()
+    return {"rows": rows, "seconds": seconds, "core_seconds": used, "megabytes": peak_megabytes()}
+
+
+def core_seconds() -> float:
+    """Processor time of this process, and of Spark's Java where it runs."""
+    used = time.process_time()
+    if java := _java():
+        ticks = Path(f"/proc/{java}/stat").read_text("ascii").rpartition(")")[2].split()[11:13]
+        used += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process had, and Spark's Java where it runs."""
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"rows": rows, "seconds": seconds, "core_seconds": used, "megabytes": kilobytes / 1024}
+    if java := _java():
+        kilobytes += int(Path(f"/proc/{java}/status").read_text("ascii").split("VmHWM:")[1].split()[0])
+    return kilobytes / 1024
 
 
 def run(name: str, world: Path, file: Path) -> dict[str, float]:
@@ -484,7 +549,14 @@ def main() -> None:
     """Run and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--days", type=int, nargs="+", default=[2_000_000], help="rows of enrolment_day")
-    options.add_argument("--contestants", nargs="+", choices=tuple(CONTESTANTS), default=list(CONTESTANTS))
+    quick = [name for name in CONTESTANTS if name != "spark"]
+    options.add_argument(
+        "--contestants",
+        nargs="+",
+        choices=tuple(CONTESTANTS),
+        default=quick,
+        help="by default all but spark, which is slow",
+    )
     options.add_argument("--rounds", type=int, default=1)
     options.add_argument("--folder", type=Path, help="where worlds are written and kept; a temporary one by default")
     options.add_argument("--contestant", choices=tuple(CONTESTANTS), help=argparse.SUPPRESS)

@@ -39,6 +39,13 @@ def test_every_contestant_gives_the_rows_of_the_sql(tmp_path):
     assert times_sql(lines[1]) < 10
 
 
+@pytest.mark.spark
+@pytest.mark.skipif(os.environ.get("BENCH") != "long", reason="half a minute; say BENCH=long")
+def test_spark_gives_the_rows_of_the_sql(tmp_path):
+    lines = lines_of(tmp_path, "--days", "40000", "--contestants", "sql", "spark")
+    assert [line.endswith("equal rows") for line in lines] == [True] * 2
+
+
 @pytest.mark.skipif(os.environ.get("BENCH") != "long", reason="minutes; say BENCH=long")
 def test_the_default_engine_costs_little_more_than_sql_by_hand(tmp_path):
     default = {}

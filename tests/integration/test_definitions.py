@@ -123,7 +123,9 @@ def test_every_mart_but_the_publication_has_its_blocking_check(defs, checks):
     assert set(MARTS) - checked == {"publication"}
     assert {"raw_statement", "raw_enrolment"} <= checked
     graph = defs.resolve_asset_graph()
-    assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
+    # The gate of a model decides by itself who is champion; it stops no night.
+    for_people = {key.name for key in graph.asset_check_keys if not graph.get_check_spec(key).blocking}
+    assert for_people == {"risk_model_gate"}
 
 
 def test_the_publication_waits_for_every_other_mart(specs):

@@ -141,7 +141,7 @@ def test_the_summary_says_what_a_person_needs_to_know(demo, marts):
         f"{learners:,} learners",
         f"{statements:,} statements taken",
         "0 rows in quarantine",
-        "LightGBM, calibrated",
+        "the model, calibrated",
         "logistic regression",
         "no activity for 7 days",
         f"Alerts tonight: {alerts:,}",

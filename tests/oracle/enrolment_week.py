@@ -7,6 +7,14 @@ _RANKED = {
     "events_28d_percentile": "events_28d",
     "active_days_28d_percentile": "active_days_28d",
     "events_7d_percentile": "events_7d",
+    "events_to_date_percentile": "events_to_date",
+    "active_days_to_date_percentile": "active_days_to_date",
+    "distinct_activities_28d_percentile": "distinct_activities_28d",
+    "days_since_activity_percentile": "days_since_activity",
+    "submitted_due_percentile": "submitted_due_share",
+    "overdue_percentile": "overdue_count",
+    "days_early_percentile": "days_early_mean",
+    "score_last_percentile": "score_last_share",
     "score_mean_percentile": "score_mean_share",
 }
 

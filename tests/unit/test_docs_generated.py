@@ -129,7 +129,11 @@ def test_every_make_target_and_command_named_exists_with_its_options(page):
         parser = argparse.ArgumentParser()
         parser.add_argument("--home")
         importlib.import_module(f"pipelines.commands.{command.replace('-', '_')}").add_arguments(parser)
-        assert set(re.findall(r"--[a-z-]+", call)) <= set(parser._option_string_actions), call
+        actions = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+        parsers = [parser, *(sub for one in actions for sub in one.choices.values())]
+        assert set(re.findall(r"--[a-z-]+", call)) <= {
+            name for one in parsers for name in one._option_string_actions
+        }, call
 
 
 def test_the_pages_name_commands_at_all():

@@ -18,8 +18,9 @@ def test_no_two_features_share_a_name():
 def test_a_feature_speaks_to_a_level_and_reads_as_part_of_a_sentence(name):
     feature = BY_NAME[name]
     assert feature.level in LEVELS
-    assert feature.phrase[0].islower() or feature.phrase.startswith("{value}")
+    assert not feature.phrase or feature.phrase[0].islower() or feature.phrase.startswith("{value}")
     assert not feature.phrase.endswith(".")
+    assert feature.reason_family in FAMILY
     assert feature.field.description
     assert feature.field.unit
     assert feature.field.kind in (Kind.INTEGER, Kind.NUMBER)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from features.cohort import cohort_features
+from features.cohort import _RANKED, cohort_features
 
 
 def percentiles(on_both, name, values, courses=None, days=None, scoring=None):
-    source = {"events_28d_percentile": "events_28d", "score_mean_percentile": "score_mean_share"}[name]
     count = len(values)
     frame = pl.DataFrame(
         {
@@ -17,13 +16,10 @@ def percentiles(on_both, name, values, courses=None, days=None, scoring=None):
             "course_id": courses or ["c"] * count,
             "observed_epoch_day": days or [1] * count,
             "is_scoring": scoring or [False] * count,
-            "events_28d": [0] * count,
-            "active_days_28d": [0] * count,
-            "events_7d": [0] * count,
-            "score_mean_share": [0.5] * count,
+            **{ranked: [0.0] * count for ranked in _RANKED.values()},
         },
         schema_overrides={"course_id": pl.String},
-    ).with_columns(pl.Series(source, values))
+    ).with_columns(pl.Series(_RANKED[name], values))
     return on_both(cohort_features, frame).sort("row")[name].to_list()
 
 
@@ -56,19 +52,14 @@ def test_without_a_course_there_is_no_cohort(on_both):
 
 
 def test_every_percentile_ranks_its_own_feature(on_both):
-    frame = pl.DataFrame(
-        {
-            "course_id": ["c"] * 4,
-            "observed_epoch_day": [1] * 4,
-            "is_scoring": [False] * 4,
-            "events_28d": [1, 2, 3, 4],
-            "active_days_28d": [2, 1, 3, 4],
-            "events_7d": [4, 3, 2, 1],
-            "score_mean_share": [0.1, 0.1, 0.1, 0.9],
-        }
-    )
-    found = on_both(cohort_features, frame).row(0, named=True)
-    assert found["events_28d_percentile"] == 0.125
-    assert found["active_days_28d_percentile"] == 0.375
-    assert found["events_7d_percentile"] == 0.875
-    assert found["score_mean_percentile"] == pytest.approx(0.375)
+    """Each feature has the highest value in another row, so a percentile of another's would stand elsewhere."""
+    count = len(_RANKED)
+    ranked = {
+        value: [float((row - place) % count) for row in range(count)] for place, value in enumerate(_RANKED.values())
+    }
+    same = {"course_id": ["c"] * count, "observed_epoch_day": [1] * count, "is_scoring": [False] * count}
+    found = on_both(cohort_features, pl.DataFrame({"row": range(count), **same, **ranked})).sort("row")
+    for place, name in enumerate(_RANKED):
+        assert found[name].to_list() == pytest.approx(
+            [((row - place) % count + 0.5) / count for row in range(count)], abs=1e-6
+        )

@@ -52,6 +52,7 @@ def make_landmarks(enrolments=600, weeks=20, seed=5, is_shuffled=False):
             **columns,
             "abandons_7d": abandons_7d,
             "abandons_28d": abandons_28d,
+            "is_batch_end": np.zeros(rows, dtype=bool),
         }
     )
     for days in (7, 28):

@@ -182,6 +182,28 @@ def test_risk_wins_over_a_rule_but_never_started_wins_over_risk_and_over_too_ear
     assert one([score(p=0.5)], [fact(has_never_started=True)])["rule"] == "never_started"
 
 
+@pytest.mark.parametrize(
+    ("families", "told"),
+    [
+        (("recency", "activity", "goals"), ["text2", "text3"]),
+        (("activity", "recency", "goals"), ["text1", "text3"]),
+        (("activity", "goals", "recency"), ["text1", "text2"]),
+        (("recency", None, None), [None, None]),
+    ],
+)
+def test_what_the_rule_tells_is_not_told_again_by_the_model(families: tuple[str | None, ...], told: list[str]) -> None:
+    texts = {f"reason_{place}_text": f"text{place}" if family else None for place, family in enumerate(families, 1)}
+    names = {f"reason_{place}_family": family for place, family in enumerate(families, 1)}
+    never = one([score(p=0.5)], [fact(has_never_started=True)], [reason("ea") | texts | names])
+    assert [never["reason_2_text"], never["reason_3_text"]] == told
+
+
+def test_one_is_counted_as_one() -> None:
+    assert one([], [fact(overdue_commitments_count=1)])["reason_1_text"] == "1 commitment overdue"
+    assert one([], [fact(overdue_commitments_count=2)])["reason_1_text"] == "2 commitments overdue"
+    assert one([], [fact(open_tickets_count=1)])["reason_1_text"] == "1 support ticket open"
+
+
 @pytest.mark.parametrize("flag", ["is_opted_out", "is_on_leave"])
 def test_nobody_is_alerted_about_one_on_leave_or_opted_out(flag: str) -> None:
     assert run([score(p=0.9)], [fact(**{flag: True}, open_tickets_count=3)]).height == 0

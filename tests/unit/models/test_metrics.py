@@ -17,10 +17,12 @@ from models.metrics import (
     calibration_intercept,
     calibration_slope,
     expected_over_observed,
+    lead_days,
     pr_auc,
     precision_at,
     quality_rows,
     recall_at,
+    reliability,
     roc_auc,
     top_share,
 )
@@ -141,7 +143,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
 def test_without_events_nothing_is_said():
     nobody, score, rows = np.zeros(20), np.linspace(0, 1, 20), np.arange(20)
     for name, metric in METRICS.items():
-        if name not in {"base_rate", "precision_at_10_percent"}:
+        if name != "base_rate" and not name.startswith("precision_at"):
             assert metric(nobody, score, rows) == UNKNOWN, name
     assert METRICS["base_rate"](nobody, score, rows).value == 0
     assert 0.1 < METRICS["base_rate"](nobody, score, rows).high < 0.2
@@ -190,3 +192,131 @@ def test_quality_has_the_contracts_columns_and_a_row_for_each_slice_and_metric()
 def test_quality_does_not_depend_on_the_order_of_rows():
     predictions = _predictions()
     assert quality_rows(predictions.sample(fraction=1, shuffle=True, seed=3)).equals(quality_rows(predictions))
+
+
+def test_quality_is_told_by_days_of_history_where_they_are_known():
+    history = [-3, 0, 6, 7, 13, 14, 27, 28, 55, 56, 400, None]
+    predictions = pl.concat([_predictions(), _predictions()]).with_columns(
+        days_of_history=pl.Series([history[number % 12] for number in range(1200)])
+    )
+    rows = quality_rows(predictions).filter(pl.col("slice_kind") == "days_of_history")
+    counts = dict(rows.select("slice_value", "n_count").unique().iter_rows())
+    assert counts == {"0-6": 200, "7-13": 200, "14-27": 200, "28-55": 200, "56+": 200}
+    assert set(rows["metric_name"]) == set(METRICS)
+
+
+def test_lead_days_run_from_the_first_place_in_the_list_to_the_abandonment():
+    rows = [  # enrolment, day, probability, outcome, ended
+        ("early", 0, 0.9, 0, 40),
+        ("early", 7, 0.8, 1, 40),
+        ("late", 7, 0.7, 1, 14),
+        ("stays", 0, 0.95, 0, None),
+        ("missed", 7, 0.1, 1, 20),
+        *(("calm", day, 0.01, 0, None) for day in range(0, 105, 7)),
+    ]
+    predictions = pl.DataFrame(
+        rows,
+        schema=["enrolment_id", "observed_epoch_day", "probability", "outcome_value", "ended_epoch_day"],
+        orient="row",
+    )
+    found = lead_days(predictions, share=0.2)
+    assert found.value == (40 + 7) / 2
+    assert (found.low, found.high) == (7, 40)
+    assert lead_days(predictions.with_columns(outcome_value=pl.lit(0)), share=0.2) == UNKNOWN
+
+
+def test_all_rows_together_have_lead_days_where_ends_are_known():
+    ended = pl.when(pl.col("outcome_value") == 1).then(pl.col("observed_epoch_day") + 10)
+    rows = quality_rows(_predictions().with_columns(ended_epoch_day=ended))
+    told = rows.filter(pl.col("metric_name") == "lead_days_median")
+    assert told["slice_kind"].to_list() == ["all"]
+    assert 0 <= told["metric_low"].item() <= told["metric_value"].item() <= told["metric_high"].item() <= 24
+
+
+def test_reliability_says_what_became_of_each_tenth_and_keeps_equal_risks_together():
+    predictions = _predictions()
+    parts = reliability(predictions)
+    assert parts["part"].to_list() == list(range(1, 11))
+    assert parts["n_count"].sum() == 600
+    assert parts["probability_mean"].is_sorted()
+    assert parts["n_events_count"].sum() == predictions["outcome_value"].sum()
+    row = parts.row(9, named=True)
+    assert row["observed_low"] < row["observed_share"] == row["n_events_count"] / row["n_count"] < row["observed_high"]
+    rule = predictions.with_columns(probability=(pl.col("probability") > 0.2).cast(pl.Float64))
+    assert reliability(rule)["probability_mean"].to_list() == [0, 1]
+
+
+def test_reliability_of_one_who_is_right_lies_in_its_intervals():
+    generator = np.random.default_rng(4)
+    probability = generator.random(4000)
+    predictions = pl.DataFrame(
+        {
+            "enrolment_id": [f"e{number}" for number in range(4000)],
+            "observed_epoch_day": 1,
+            "probability": probability,
+            "outcome_value": (generator.random(4000) < probability).astype(float),
+        }
+    )
+    parts = reliability(predictions)
+    inside = parts.filter(pl.col("probability_mean").is_between(pl.col("observed_low"), pl.col("observed_high")))
+    assert inside.height >= 8
+
+
+def test_figures_stand_without_the_events_of_administrative_batches_too():
+    rows = pl.DataFrame(
+        {
+            "enrolment_id": [f"e{number}" for number in range(40)],
+            "course_id": "c",
+            "observed_epoch_day": 10,
+            "week_index": 1,
+            "horizon": "28d",
+            "estimator": "model",
+            "outcome_value": [1.0, 0.0] * 20,
+            "probability": np.linspace(0.9, 0.1, 40),
+            "is_batch_end": [number < 6 for number in range(40)],
+        }
+    )
+    counts = quality_rows(rows, minimum_events=1).filter(pl.col("metric_name") == "roc_auc")
+    told = dict(counts.select("slice_kind", "n_events_count").iter_rows())
+    assert (told["all"], told["without_batches"]) == (20, 17)
+    quiet = quality_rows(rows.with_columns(is_batch_end=False), minimum_events=1)
+    assert "without_batches" not in quiet["slice_kind"].to_list()
+
+
+def test_learners_whom_the_model_has_not_met_are_judged_by_themselves():
+    rows = pl.DataFrame(
+        {
+            "enrolment_id": [f"e{number}" for number in range(40)],
+            "course_id": "c",
+            "observed_epoch_day": 10,
+            "week_index": 1,
+            "horizon": "28d",
+            "estimator": "model",
+            "outcome_value": [1.0, 0.0] * 20,
+            "probability": [0.9, 0.1] * 10 + [0.1, 0.9] * 10,
+            "is_new_learner": [number < 20 for number in range(40)],
+        }
+    )
+    found = (
+        quality_rows(rows, minimum_events=1).filter(metric_name="roc_auc").select("slice_kind", "metric_value").rows()
+    )
+    assert dict(found)["new_learners"] == 1
+    assert dict(found)["all"] == 0.5
+
+
+@pytest.mark.parametrize("new", [0, 30])
+def test_learners_met_for_the_first_time_are_left_out_where_they_are_none_or_few(new):
+    rows = pl.DataFrame(
+        {
+            "enrolment_id": [f"e{number}" for number in range(80)],
+            "course_id": "c",
+            "observed_epoch_day": 10,
+            "week_index": 1,
+            "horizon": "28d",
+            "estimator": "model",
+            "outcome_value": [1.0, 0.0] * 40,
+            "probability": [0.9, 0.1] * 40,
+            "is_new_learner": [number < new for number in range(80)],
+        }
+    )
+    assert set(quality_rows(rows)["slice_kind"]) == {"all", "week", "course"}

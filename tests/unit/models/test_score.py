@@ -1,6 +1,8 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.special import expit
 
 from models.score import is_too_early, score, with_bands
@@ -18,10 +20,13 @@ def test_each_row_has_raw_scores_and_the_probabilities_they_stand_for(trained, l
         "abandonment_probability_28d",
     ]
     assert scored["enrolment_id"].equals(rows["enrolment_id"])
+    expected = {}
     for horizon, one in trained.model.horizons.items():
         raw = scored[f"risk_score_{horizon}"].to_numpy()
-        expected = expit(one.calibrator.slope * raw + one.calibrator.intercept)
-        assert scored[f"abandonment_probability_{horizon}"].to_numpy() == pytest.approx(expected)
+        offset = rows["course_id"].replace_strict(one.calibrator.offsets, default=0.0).to_numpy()
+        expected[horizon] = expit(one.calibrator.slope * raw + one.calibrator.intercept + offset)
+    assert scored["abandonment_probability_28d"].to_numpy() == pytest.approx(expected["28d"])
+    assert scored["abandonment_probability_7d"].to_numpy() == pytest.approx(np.minimum(expected["7d"], expected["28d"]))
 
 
 def test_a_score_does_not_depend_on_who_else_is_scored(trained, landmarks):
@@ -72,10 +77,45 @@ def test_it_is_too_early_in_the_first_week_after_the_first_possible_activity():
             "enrolled": [80, 80, 101, 100],
         }
     )
-    found = frame.select(
-        is_too_early(observed=pl.col("observed"), course_start=pl.col("start"), enrolled=pl.col("enrolled"))
+    assert _too_early(frame.with_columns(first_due=pl.lit(None, pl.Int64))) == [True, False, True, False]
+
+
+def test_where_work_is_due_it_is_too_early_until_a_week_after_the_first_is_but_a_late_one_is_not_waited_for():
+    frame = pl.DataFrame(
+        {
+            "observed": [109, 110, 113, 114, 107, 106],
+            "start": 100,
+            "enrolled": 80,
+            "first_due": [103, 103, 160, 160, 90, 90],
+        }
     )
-    assert found["is_too_early"].to_list() == [True, False, True, False]
+    assert _too_early(frame) == [True, False, True, False, False, True]
+
+
+@given(
+    start=st.integers(0, 50), enrolled=st.integers(0, 50), due=st.none() | st.integers(0, 90), later=st.integers(0, 60)
+)
+def test_who_is_out_of_the_first_days_never_falls_back_into_them(start, enrolled, due, later):
+    observed = max(start, enrolled) + 1 + later
+    frame = pl.DataFrame(
+        {"observed": [observed, observed + 1], "start": start, "enrolled": enrolled, "first_due": due},
+        schema_overrides={"first_due": pl.Int64},
+    )
+    now, tomorrow = _too_early(frame)
+    assert now or not tomorrow
+    assert now == tomorrow or observed + 1 - max(start, enrolled) in range(7, 15)
+
+
+def _too_early(frame):
+    found = frame.select(
+        is_too_early(
+            observed=pl.col("observed"),
+            course_start=pl.col("start"),
+            enrolled=pl.col("enrolled"),
+            first_due=pl.col("first_due"),
+        )
+    )
+    return found["is_too_early"].to_list()
 
 
 def test_unknown_features_still_give_a_probability(trained, landmarks):

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.lookahead import examples_of
 from models.split import SplitError, closed, forward_folds, given_fold, past_folds
+
+
+def _examples(days, horizon):
+    """An example a landmark, all of one look-ahead."""
+    frame = pl.DataFrame({"observed_epoch_day": days, "label": [0] * len(days)})
+    return examples_of(frame, {"label": horizon}, {"label": np.ones(len(days), dtype=bool)})
 
 
 def _landmarks(days, **columns):
@@ -21,9 +28,11 @@ def test_every_label_window_is_closed_before_the_next_part_begins(days, horizon,
     frame = _landmarks(days)
     if past_folds(frame, horizon_days=horizon) < 2:
         with pytest.raises(SplitError, match="days apart"):
-            forward_folds(frame, horizon_days=horizon)
+            forward_folds(_examples(days, horizon), horizon_days=horizon)
         return
-    fold = forward_folds(frame, horizon_days=horizon, test_share=test_share, calibration_share=calibration_share)
+    fold = forward_folds(
+        _examples(days, horizon), horizon_days=horizon, test_share=test_share, calibration_share=calibration_share
+    )
     day = np.array(days)
     last_window_day = day + horizon - 1
     assert last_window_day[fold.train].max() < day[fold.calibration].min()
@@ -36,7 +45,7 @@ def test_every_label_window_is_closed_before_the_next_part_begins(days, horizon,
 
 def test_the_parts_are_the_latest_that_hold_their_share_of_rows():
     days = list(range(0, 100, 7)) * 2  # 15 days of 2 rows
-    fold = forward_folds(_landmarks(days), horizon_days=7)
+    fold = forward_folds(_examples(days, 7), horizon_days=7)
     day = np.array(days)
     assert sorted(set(day[fold.test])) == [84, 91, 98]
     assert sorted(set(day[fold.calibration])) == [56, 63, 70, 77][1:]
@@ -45,14 +54,14 @@ def test_the_parts_are_the_latest_that_hold_their_share_of_rows():
 
 def test_a_part_moves_later_where_the_part_before_it_would_be_empty():
     days = [0, 28] + [56] * 98
-    fold = forward_folds(_landmarks(days), horizon_days=28)
+    fold = forward_folds(_examples(days, 28), horizon_days=28)
     assert np.flatnonzero(fold.train).tolist() == [0]
     assert np.flatnonzero(fold.calibration).tolist() == [1]
     assert fold.test.sum() == 98
 
 
 def test_rows_within_the_gap_before_calibration_are_past_but_train_nothing():
-    fold = forward_folds(_landmarks(list(range(100))), horizon_days=7)
+    fold = forward_folds(_examples(list(range(100)), 7), horizon_days=7)
     gap = fold.past & ~fold.train & ~fold.calibration
     assert gap.sum() == 6
 
@@ -93,7 +102,7 @@ def test_a_label_without_a_horizon_counts_where_the_whole_course_day_is_known():
 def test_given_masks_train_on_all_past_rows_and_calibrate_on_the_latest_of_them():
     days = [*range(0, 70, 7), 35, 42]
     is_test = np.array([False] * 10 + [True] * 2)
-    fold = given_fold(_landmarks(days), is_past=~is_test, is_test=is_test, horizon_days=7)
+    fold = given_fold(_examples(days, 7), is_past=~is_test, is_test=is_test, horizon_days=7)
     assert fold.past.sum() == 10
     assert np.array(days)[fold.calibration].tolist() == [49, 56, 63]
     assert np.array(days)[fold.train].max() == 42
@@ -103,4 +112,15 @@ def test_given_masks_train_on_all_past_rows_and_calibrate_on_the_latest_of_them(
 def test_given_masks_that_overlap_are_refused():
     every = np.array([True, True])
     with pytest.raises(SplitError, match="past and test at once"):
-        given_fold(_landmarks([1, 90]), is_past=every, is_test=every, horizon_days=7)
+        given_fold(_examples([1, 90], 7), is_past=every, is_test=every, horizon_days=7)
+
+
+def test_a_shorter_look_ahead_reaches_further_into_the_gap_and_never_across_it():
+    days = np.repeat(np.arange(0, 200, 7), 2)
+    frame = pl.DataFrame({"observed_epoch_day": days, "week": 0, "month": 0})
+    every = np.ones(days.size, dtype=bool)
+    examples = examples_of(frame, {"week": 7, "month": 28}, {"week": every, "month": every})
+    fold = forward_folds(examples, horizon_days=28)
+    begins = examples.observed_on[fold.test].min()
+    last = {label: examples.observed_on[fold.past & examples.of(label)].max() for label in ("week", "month")}
+    assert last == {"week": begins - 7, "month": begins - 28}

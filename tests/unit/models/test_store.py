@@ -1,10 +1,12 @@
 import json
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
 from models.score import score
-from models.store import StoredModelError, load, model_id, save
+from models.store import OutdatedModelError, StoredModelError, libraries, load, model_id, save
+from models.train import train
 
 
 @pytest.fixture
@@ -27,8 +29,7 @@ def test_a_model_is_stored_as_text_under_its_content_hash(stored):
     assert sorted(path.name for path in (folder / name).iterdir()) == [
         "manifest.json",
         "model.json",
-        "model_28d.txt",
-        "model_7d.txt",
+        "trees.txt",
     ]
     for path in (folder / name).iterdir():
         path.read_text()
@@ -39,22 +40,22 @@ def test_a_model_is_stored_as_text_under_its_content_hash(stored):
 
 def test_saving_twice_leaves_the_first_copy_alone(trained, stored):
     folder, name = stored
-    before = (folder / name / "model_7d.txt").stat().st_mtime_ns
+    before = (folder / name / "trees.txt").stat().st_mtime_ns
     assert save(trained.model, folder) == name
-    assert (folder / name / "model_7d.txt").stat().st_mtime_ns == before
+    assert (folder / name / "trees.txt").stat().st_mtime_ns == before
 
 
 def test_what_a_killed_writer_left_behind_is_replaced(trained, tmp_path):
     name = model_id(trained.model)
     aside = tmp_path / f".{name}.partial"
     aside.mkdir()
-    (aside / "model_7d.txt").write_text("half")
+    (aside / "trees.txt").write_text("half")
     assert save(trained.model, tmp_path) == name
     assert not aside.exists()
     load(tmp_path, name)
 
 
-@pytest.mark.parametrize("file_name", ["model_7d.txt", "model_28d.txt", "model.json", "manifest.json"])
+@pytest.mark.parametrize("file_name", ["trees.txt", "model.json", "manifest.json"])
 def test_a_changed_byte_is_refused_and_saving_again_mends_it(trained, stored, file_name):
     folder, name = stored
     path = folder / name / file_name
@@ -78,8 +79,8 @@ def test_a_model_swapped_together_with_its_manifest_is_refused(trained, stored):
 
 def test_a_missing_file_an_added_one_and_a_missing_model_are_refused(stored):
     folder, name = stored
-    (folder / name / "model_7d.txt").rename(folder / name / "model_7d.pkl")
-    with pytest.raises(StoredModelError, match=r"missing model_7d\.txt, unknown model_7d\.pkl"):
+    (folder / name / "trees.txt").rename(folder / name / "trees.pkl")
+    with pytest.raises(StoredModelError, match=r"missing trees\.txt, unknown trees\.pkl"):
         load(folder, name)
     with pytest.raises(StoredModelError, match=r"missing manifest\.json"):
         load(folder, "0" * 16)
@@ -87,5 +88,45 @@ def test_a_missing_file_an_added_one_and_a_missing_model_are_refused(stored):
 
 def test_a_model_of_another_feature_contract_is_refused(trained, tmp_path):
     name = save(replace(trained.model, feature_contract_hash="0" * 64), tmp_path)
-    with pytest.raises(StoredModelError, match="another feature contract; train it again"):
+    with pytest.raises(OutdatedModelError, match="another feature contract; train it again"):
         load(tmp_path, name)
+
+
+@pytest.mark.parametrize(("trained_with", "is_read"), [("4.7.9", True), ("4.8.0", False), ("5.7.0", False)])
+def test_a_model_is_read_by_the_lightgbm_of_its_training_and_by_no_other(
+    trained, tmp_path, monkeypatch, trained_with, is_read
+):
+    here = {"lightgbm": "4.7.0", "numpy": "9.9.9"}
+    with monkeypatch.context() as then:
+        then.setattr("models.store.version", lambda name: {**here, "lightgbm": trained_with}[name])
+        name = save(trained.model, tmp_path)
+    monkeypatch.setattr("models.store.version", here.__getitem__)
+    assert libraries(tmp_path, name) == {"lightgbm": trained_with, "numpy": "9.9.9"}
+    if is_read:
+        assert load(tmp_path, name) == trained.model
+    else:
+        with pytest.raises(OutdatedModelError, match=rf"with lightgbm {trained_with}, here is 4\.7\.0; train it again"):
+            load(tmp_path, name)
+
+
+def test_training_twice_gives_the_same_bytes(trained, landmarks, tonight, settings, tmp_path):
+    again = train(landmarks.sample(fraction=1, shuffle=True, seed=1), tonight_epoch_day=tonight, settings=settings)
+    names = [save(one.model, tmp_path / folder) for one, folder in ((trained, "a"), (again, "b"))]
+    assert names[0] == names[1]
+    for path in (tmp_path / "a" / names[0]).iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / names[0] / path.name).read_bytes()
+
+
+def test_a_whole_folder_of_code_that_wrote_other_files_is_no_damage_but_of_another_version(tmp_path):
+    content = {"model_7d.txt": b"tree", "model.json": b"{}"}
+    manifest = json.dumps({name: sha256(text).hexdigest() for name, text in content.items()}).encode()
+    name = sha256(manifest).hexdigest()[:16]
+    (tmp_path / name).mkdir()
+    for file_name, text in {**content, "manifest.json": manifest}.items():
+        (tmp_path / name / file_name).write_bytes(text)
+    with pytest.raises(OutdatedModelError, match="written by another version of the code; train it again"):
+        load(tmp_path, name)
+    (tmp_path / name / "model.json").write_bytes(b"{ }")
+    with pytest.raises(StoredModelError, match="missing trees") as damage:
+        load(tmp_path, name)
+    assert not isinstance(damage.value, OutdatedModelError)

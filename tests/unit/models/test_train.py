@@ -7,9 +7,11 @@ from sklearn.metrics import roc_auc_score
 
 from data_contracts.features import MODELLED_NAMES
 from data_contracts.tables.risk import PREDICTION
-from models.split import closed, forward_folds, given_fold
+from models.lookahead import examples_of
+from models.split import closed, forward_folds, given_fold, is_closed
 from models.store import model_id
 from models.train import (
+    LABELS,
     FeatureFrameError,
     TooLittleHistory,
     TrainedModel,
@@ -18,6 +20,15 @@ from models.train import (
     out_of_sample,
     train,
 )
+
+HORIZONS = {"abandons_7d": "7d", "abandons_28d": "28d"}
+
+
+def _examples(landmarks, tonight, labels=LABELS):
+    """The rows of history, sorted, and their examples."""
+    rows = landmarks.filter(~pl.col("is_scoring")).sort("observed_epoch_day", "enrolment_id")
+    known = {name: rows.select(is_closed(name, tonight)).to_series().to_numpy() for name in labels}
+    return rows, examples_of(rows, labels, known)
 
 
 def _auc(predictions, estimator, horizon):
@@ -55,11 +66,11 @@ def test_predictions_are_the_contracts_columns_for_every_estimator_on_one_set_of
 
 
 def test_predictions_lie_in_the_latest_closed_fold(trained, landmarks, tonight):
-    rows = closed(landmarks, "abandons_28d", tonight)
-    fold = forward_folds(rows, horizon_days=28)
-    days = trained.predictions.filter(pl.col("horizon") == "28d")["observed_epoch_day"]
-    assert days.min() == rows.filter(pl.Series(fold.test))["observed_epoch_day"].min()
-    assert days.max() == tonight - 28
+    _, examples = _examples(landmarks, tonight)
+    begins = examples.observed_on[forward_folds(examples, horizon_days=28).test].min()
+    for horizon, days in (("7d", 7), ("28d", 28)):
+        observed = trained.predictions.filter(pl.col("horizon") == horizon)["observed_epoch_day"]
+        assert (observed.min(), observed.max()) == (begins, tonight - days)
 
 
 def test_training_twice_on_the_same_rows_in_any_order_gives_the_same_model_to_the_byte(
@@ -67,7 +78,7 @@ def test_training_twice_on_the_same_rows_in_any_order_gives_the_same_model_to_th
 ):
     again = train(landmarks.sample(fraction=1, shuffle=True, seed=1), tonight_epoch_day=tonight, settings=settings)
     assert model_id(again.model) == model_id(trained.model)
-    assert again.model.horizons["28d"].text == trained.model.horizons["28d"].text
+    assert again.model.estimator == trained.model.estimator
     assert again.predictions.equals(trained.predictions)
 
 
@@ -87,30 +98,51 @@ def test_open_windows_and_tonights_rows_teach_nothing(trained, landmarks, tonigh
 def test_the_course_and_the_learner_are_no_features(trained, landmarks, tonight, settings):
     renamed = landmarks.with_columns(pl.lit("another").alias("course_id"))
     again = train(renamed, tonight_epoch_day=tonight, settings=settings)
-    assert again.model.horizons["28d"].text == trained.model.horizons["28d"].text
-    assert trained.model.horizons["28d"].booster.feature_name() == list(MODELLED_NAMES)
+    assert again.model.estimator == trained.model.estimator
+    assert trained.model.estimator.booster.feature_name() == [*MODELLED_NAMES, "days_ahead"]
 
 
 def test_test_rows_do_not_change_their_own_predictions_outcomes(landmarks, tonight, settings):
-    rows = closed(landmarks, "abandons_28d", tonight).sort("observed_epoch_day", "enrolment_id")
-    fold = forward_folds(rows, horizon_days=28)
-    flipped = rows.with_columns(
-        pl.when(pl.Series(fold.test))
-        .then(1 - pl.col("abandons_28d"))
-        .otherwise(pl.col("abandons_28d"))
-        .alias("abandons_28d")
+    rows, examples = _examples(landmarks, tonight)
+    fold = forward_folds(examples, horizon_days=28)
+    turned = replace(examples, outcome=np.where(fold.test, 1 - examples.outcome, examples.outcome))
+    told, again = (
+        out_of_sample(rows, one, fold, horizons=HORIZONS, settings=settings)[0] for one in (examples, turned)
     )
-    told, turned = (
-        out_of_sample(frame, fold, label="abandons_28d", horizon="28d", settings=settings)[0]
-        for frame in (rows, flipped)
+    assert told["probability"].equals(again["probability"])
+    assert (told["outcome_value"] + again["outcome_value"] == 1).all()
+
+
+def test_the_model_is_the_mean_of_its_halves_and_either_alone_ranks_worse_or_alike(trained, landmarks):
+    features = feature_matrix(landmarks)
+    trees, line = trained.model.estimator.halves(features, 28, threads=1)
+    assert trained.model.raw_score(features, "28d") == pytest.approx((trees + line) / 2)
+    assert np.corrcoef(trees, line)[0, 1] > 0.5
+
+
+def test_a_longer_look_ahead_never_holds_a_smaller_risk_of_the_trees(trained, landmarks):
+    features = feature_matrix(landmarks)
+    week, month = (trained.model.estimator.halves(features, days, threads=1)[0] for days in (7, 28))
+    assert (week <= month + 1e-12).all()
+
+
+def test_an_administrative_batch_teaches_nothing(trained, landmarks, tonight, settings):
+    first_weeks = pl.col("week_index") < 2
+    noise = landmarks.with_columns(is_batch_end=first_weeks & (pl.col("abandons_28d") == 1))
+    again = train(noise, tonight_epoch_day=tonight, settings=settings)
+    dropped = train(
+        landmarks.filter(~(first_weeks & (pl.col("abandons_28d") == 1)).fill_null(value=False)),
+        tonight_epoch_day=tonight,
+        settings=settings,
     )
-    assert told["probability"].equals(turned["probability"])
-    assert (told["outcome_value"] + turned["outcome_value"] == 1).all()
+    assert again.model.estimator != trained.model.estimator
+    events = [one.model.horizons["28d"].n_events_count for one in (trained, again, dropped)]
+    assert events[0] == events[1] > events[2]
 
 
 def test_probabilities_of_the_fold_are_near_the_share_of_events(trained):
     part = trained.predictions.filter((pl.col("estimator") == "model") & (pl.col("horizon") == "28d"))
-    assert part["probability"].mean() == pytest.approx(part["outcome_value"].mean(), rel=0.2)
+    assert part["probability"].mean() == pytest.approx(part["outcome_value"].mean(), rel=0.35)
 
 
 def test_too_few_abandonments_are_a_result_with_a_sentence(landmarks, tonight):
@@ -140,21 +172,21 @@ def test_no_history_at_all_is_too_little(landmarks, tonight):
 
 
 def test_a_fold_whose_train_rows_hold_no_event_does_not_stop_the_night(landmarks, tonight, settings):
-    rows = closed(landmarks, "abandons_28d", tonight).sort("observed_epoch_day", "enrolment_id")
-    fold = forward_folds(rows, horizon_days=28)
-    quiet = rows.with_columns(
-        pl.when(pl.Series(fold.past)).then(0).otherwise(pl.col("abandons_28d")).alias("abandons_28d")
-    )
-    predictions, _, _ = out_of_sample(quiet, fold, label="abandons_28d", horizon="28d", settings=settings)
-    assert predictions["probability"].is_between(0, 1).all()
+    rows, examples = _examples(landmarks, tonight)
+    fold = forward_folds(examples, horizon_days=28)
+    quiet = replace(examples, outcome=np.where(fold.past, 0.0, examples.outcome))
+    predictions, _, _ = out_of_sample(rows, quiet, fold, horizons=HORIZONS, settings=settings)
+    assert predictions["probability"].is_finite().all()
 
 
 def test_an_evaluation_may_give_its_own_masks_and_target(landmarks, settings):
-    rows = landmarks.with_columns((pl.col("events_28d").fill_null(0) < 30).cast(pl.Int64).alias("abandons_end"))
-    rows = rows.sort("observed_epoch_day", "enrolment_id")
-    is_test = (rows["course_id"] == "run-2").to_numpy()
-    fold = given_fold(rows, is_past=~is_test, is_test=is_test, horizon_days=28)
-    predictions, _, _ = out_of_sample(rows, fold, label="abandons_end", horizon="end", settings=settings)
+    rows = landmarks.sort("observed_epoch_day", "enrolment_id").with_columns(
+        abandons_end=(pl.col("events_28d").fill_null(0) < 30).cast(pl.Int64), rest_days=100 - 7 * pl.col("week_index")
+    )
+    examples = examples_of(rows, {"abandons_end": "rest_days"}, {"abandons_end": np.ones(rows.height, dtype=bool)})
+    is_test = (rows["course_id"] == "run-2").to_numpy()[examples.row]
+    fold = given_fold(examples, is_past=~is_test, is_test=is_test, horizon_days=28)
+    predictions, _, _ = out_of_sample(rows, examples, fold, horizons={"abandons_end": "end"}, settings=settings)
     assert set(predictions["course_id"]) == {"run-2"}
     assert _auc(predictions, "model", "end") > 0.95
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_contracts.tables.inputs import RAW_FILE, RAW_STATEMENT, RAW_TABLES
-from pipelines.archive import Archive
+from pipelines.archive import Archive, NoArchive
 from pipelines.sources.record import Recorder
 
 FIRST = datetime(2024, 1, 15)  # noqa: DTZ001 - the warehouse's instants have no zone
@@ -56,6 +56,15 @@ def test_statements_lie_by_the_month_they_were_stored_in_else_happened_in(archiv
         "statement/2024-02/0000000007-0000.parquet",
     ]
     assert read(archive) == ["s0", "s1", "s2", "s3"]
+
+
+def test_what_is_thrown_away_is_not_even_read_for_the_archive(tmp_path):
+    archive, frames = NoArchive(tmp_path / "archive"), iter([statements(0), statements(0)])
+    archive.write_all(1, "statement", frames)
+    archive.write(1, "statement", next(frames))
+    archive.commit(1)
+    assert len(list(frames)) == 1
+    assert not list(tmp_path.rglob("*.parquet"))
 
 
 def test_no_part_stands_in_place_before_its_unit_is_committed(archive):

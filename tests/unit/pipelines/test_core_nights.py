@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from data_contracts.tables.core import (
     ENROLMENT_DAY,
+    HEARD_TERM,
     LEARNER_ACTIVITY,
     STATEMENT,
     STATEMENT_FINDING,
+    STATEMENT_TALLY,
     SUBMISSION,
     UNKNOWN_TERM,
 )
@@ -28,7 +30,10 @@ from pipelines.core.statements import attribute_statements
 COURSES = ("https://lms.test/course/1", "https://lms.test/course/2")
 QUIZ = "https://lms.test/quiz"
 LEARNERS = ("ana", "ben")
-MADE = (STATEMENT, UNKNOWN_TERM, STATEMENT_FINDING, ENROLMENT_DAY, LEARNER_ACTIVITY, SUBMISSION)
+MADE = (
+    *(STATEMENT, HEARD_TERM, UNKNOWN_TERM, STATEMENT_TALLY, STATEMENT_FINDING),
+    *(ENROLMENT_DAY, LEARNER_ACTIVITY, SUBMISSION),
+)
 FIRST = datetime(2024, 3, 1)  # noqa: DTZ001 - as the warehouse stores instants
 
 IDENTITIES = st.sampled_from(["i-ana", "i-ben", "i-phone", "i-x"])
@@ -157,6 +162,18 @@ def test_only_statements_that_came_or_are_voided_are_made_anew(school):
     build(school)
     assert left_alone(school) == [("s0",), ("s2",)]
     assert school.rows("SELECT statement_id FROM core.statement ORDER BY 1") == [("new",), ("s0",), ("s2",)]
+
+
+def test_a_statement_of_tomorrow_is_heard_once_when_its_day_has_come(school):
+    lived(school)
+    tomorrow = {"happened_at": FIRST + timedelta(days=1), "known_at": FIRST + timedelta(days=1)}
+    school.add("raw.statement", statement_id="odd", verb_iri="https://x.test/pondered", **tomorrow)
+    heard = []
+    for day in ("2024-03-02", "2024-03-03", "2024-03-04"):
+        house = school.observed(day)
+        build(house)
+        heard += [house.rows("SELECT term, statements_count FROM core.unknown_term")]
+    assert heard == [[], [("https://x.test/pondered", 1)], [("https://x.test/pondered", 1)]]
 
 
 @pytest.mark.parametrize(

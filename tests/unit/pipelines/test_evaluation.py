@@ -17,7 +17,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from data_contracts.errors import BadInputError, UsageError
-from models.evaluation import figures, forward
+from models.evaluation import ASKED, figures, forward
 from models.train import TrainingSettings
 from pipelines.evaluation import past_presentations, protocol_rows
 from pipelines.settings import Settings
@@ -199,6 +199,14 @@ def test_what_is_dated_on_the_day_is_known_and_the_next_day_is_not(rows):
     assert told(rows, 1, "events_to_date") | {56: 0} == {0: 0, 7: 6} | dict.fromkeys(range(14, 56, 7), 11) | {56: 0}
 
 
+def test_what_is_left_of_the_presentation_and_the_day_of_unregistration_stand_beside(rows):
+    assert told(rows, 7, "rest_days") == {day: LENGTH - day for day in (0, 7, 14, 21, 28)}
+    part = rows.filter((pl.col("code_presentation") == "2013J") & (pl.col("id_student") == 7))
+    assert set(part["ended_epoch_day"] - part["observed_epoch_day"] + part["day"]) == {30 - 1}
+    assert told(rows, 1, "ended_epoch_day")[0] is None
+    assert not rows["is_batch_end"].any()
+
+
 def test_later_presentations_leave_no_trace(folder, rows, tmp_path, evaluated):
     for file in folder.iterdir():
         table = pl.read_parquet(file)
@@ -249,13 +257,14 @@ def write_random_folder(folder: Path, learners: int = 250, length: int = 98) -> 
     return write_folder(folder, runs=runs, students=students, clicks=clicks)
 
 
-def test_the_command_writes_figures_and_predictions_and_repeats_itself(tmp_path, handrail, monkeypatch):
+@pytest.mark.parametrize("mode", ["forward", "prequential"])
+def test_the_command_writes_figures_and_predictions_and_repeats_itself(tmp_path, handrail, mode):
     folder = write_random_folder(tmp_path / "data")
     words = ["evaluate", "oulad", "--data", folder, "--test-presentation", "2014B", "--home", tmp_path / "home"]
     files = []
     for turn in ("one", "two"):
         out, predictions = tmp_path / turn / "metrics.json", tmp_path / turn / "preds.parquet"
-        ended = handrail(*words, "--mode", "forward", "--out", out, "--predictions", predictions)
+        ended = handrail(*words, "--mode", mode, "--out", out, "--predictions", predictions)
         assert ended.code == 0, ended.err
         assert "withdraw_28d, days_28_to_168" in ended.out
         files.append((out.read_bytes(), predictions.read_bytes()))
@@ -272,7 +281,7 @@ def test_the_command_writes_figures_and_predictions_and_repeats_itself(tmp_path,
         "probability": pl.Float64,
         "mode": pl.String,
     }
-    assert rows.select("code_presentation", "mode").unique().rows() == [("2014B", "forward")]
+    assert rows.select("code_presentation", "mode").unique().rows() == [("2014B", mode)]
     assert rows["probability"].is_between(0, 1).all()
     assert not rows.select("id_student", "day", "target").is_duplicated().any()
     days = dict(rows.group_by("target").agg(pl.col("day").max()).iter_rows())
@@ -298,7 +307,7 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(tmp_path, handrail, folder):
         "handrail evaluate: nothing in these files starts before 2013B, so there is nothing to train on; "
         "test on one of 2013J, 2014B\n"
     )
-    assert handrail(*words, "--test-presentation", "2014B", "--mode", "prequential").code == 2
+    assert handrail(*words, "--test-presentation", "2014B", "--mode", "random").code == 2
 
 
 PROTOCOL_SQL = """
@@ -338,7 +347,7 @@ def test_one_real_module_has_the_protocols_rows_and_the_model_beats_both_baselin
     )
     with duckdb.connect() as con:
         assert counted.sort("code_presentation").rows() == con.execute(PROTOCOL_SQL.format(folder)).fetchall()
-    judged = forward(rows, "withdraw_28d", test_presentation="2014B", settings=TrainingSettings(rounds=100))
+    judged = forward(rows, ASKED[0], test_presentation="2014B", settings=TrainingSettings(rounds=100))
     found = {
         name: one["days_28_to_168"]["roc_auc"] for name, one in figures(judged.predictions, "withdraw_28d").items()
     }

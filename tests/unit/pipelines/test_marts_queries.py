@@ -201,9 +201,9 @@ def test_unserved_risk_shows_the_latest_night_of_each_week(warehouse):
 
 
 def test_quality_is_the_champions(warehouse):
-    add(warehouse, "risk.model", model_id="old", trained_at=at(1, 1), state="former")
-    add(warehouse, "risk.model", model_id="new", trained_at=at(3, 1), state="champion")
-    for model_id in ("old", "new"):
+    for number, (model_id, trained_at) in enumerate((("old", at(1, 1)), ("new", at(3, 1))), start=1):
+        add(warehouse, "risk.model", model_id=model_id, trained_at=trained_at)
+        add(warehouse, "risk.promotion", promotion_number=number, model_id=model_id, promoted_at=trained_at)
         for estimator in ("model", "inactive_7d_rule"):
             add(
                 warehouse,
@@ -227,6 +227,51 @@ def test_quality_is_the_champions(warehouse):
         )
     assert rows(warehouse, "model_quality", "model_id", "estimator") == [("new", "inactive_7d_rule"), ("new", "model")]
     assert rows(warehouse, "model_fairness", "model_id", "audit_verdict") == [("new", "not audited")]
+
+
+def test_the_gate_of_a_refused_challenger_stands_beside_the_champion_s_and_tonight_s_drift(warehouse):
+    for model_id, day in (("champion", 1), ("refused long ago", 2), ("refused", 3)):
+        add(warehouse, "risk.model", model_id=model_id, trained_at=at(3, day))
+        add(
+            warehouse,
+            "risk.gate",
+            model_id=model_id,
+            check_kind="chance",
+            check_name="roc_auc",
+            horizon="28d",
+            subject="all",
+            metric_value=0.7,
+            limit_low=0.5,
+            is_passed=model_id == "champion",
+            is_blocking=True,
+            reason=f"as {model_id}",
+        )
+    add(warehouse, "risk.promotion", promotion_number=1, model_id="champion", promoted_at=at(3, 1))
+    for observed_at, kind, subject, value, verdict in (
+        (OBSERVED, "feature", "minutes_7d", 0.3, "large"),
+        (OBSERVED, "score", "abandonment_probability_7d", 0.01, "stable"),
+        (OBSERVED, "lateness", "raw.statement", None, "not audited"),
+        (at(3, 1), "feature", "minutes_28d", 0.4, "large"),
+    ):
+        add(
+            warehouse,
+            "risk.drift",
+            observed_at=observed_at,
+            model_id="champion",
+            drift_kind=kind,
+            subject=subject,
+            metric_name="psi",
+            metric_value=value,
+            drift_verdict=verdict,
+        )
+    told = ("model_id", "horizon", "slice_kind", "slice_value", "metric_value", "limit_low", "is_passed", "reason")
+    assert rows(warehouse, "model_quality", *told) == [
+        ("champion", "28d", "drift", "minutes_7d", 0.3, None, False, "large"),
+        ("champion", "28d", "drift", "raw.statement", None, None, None, "not audited"),
+        ("champion", "28d", "gate", "all", 0.7, 0.5, True, "as champion"),
+        ("champion", "7d", "drift", "abandonment_probability_7d", 0.01, None, True, "stable"),
+        ("refused", "28d", "gate", "all", 0.7, 0.5, False, "as refused"),
+    ]
 
 
 # engagement
@@ -349,8 +394,12 @@ def small_world(warehouse):
     )
     add(warehouse, "core.learner_activity", learner_id="l1", epoch_day=epoch(3, 6), strand="formal", events_count=1)
     add(warehouse, "risk.model", model_id="v", trained_at=at(3, 1), state="champion")
-    add(warehouse, "risk.quality", model_id="v", metric_name="roc_auc", metric_value=0.7)
-    add(warehouse, "risk.fairness", model_id="v", metric_name="roc_auc", audit_verdict="not audited")
+    add(warehouse, "risk.promotion", promotion_number=1, model_id="v", promoted_at=at(3, 1))
+    for name in ("roc_auc", "pr_auc", "brier_skill", "base_rate"):
+        add(warehouse, "risk.quality", model_id="v", metric_name=name, metric_value=0.7)
+        add(warehouse, "risk.fairness", model_id="v", metric_name=name, audit_verdict="not audited")
+    add(warehouse, "risk.gate", model_id="v", horizon="28d", check_name="roc_auc", subject="all", is_passed=True)
+    add(warehouse, "risk.drift", model_id="v", observed_at=OBSERVED, subject="minutes_7d", drift_verdict="large")
     add(warehouse, "risk.score", enrolment_id="e1", learner_id="l1", programme_id="P", observed_at=OBSERVED)
     add(
         warehouse,
@@ -438,7 +487,9 @@ def test_nothing_that_happened_or_was_known_after_the_observation_time_shows(war
             copy_rows(warehouse, table, {"observed_at": f"{observed} + INTERVAL 1 DAY"}, keep=links)
         elif "trained_at" in table.column_names:
             copy_rows(warehouse, table, {"trained_at": f"{observed} + INTERVAL 1 DAY"}, keep=("state",))
-        elif table.name in ("quality", "fairness"):
+        elif "promoted_at" in table.column_names:
+            copy_rows(warehouse, table, {"promoted_at": f"{observed} + INTERVAL 1 DAY"})
+        elif table.name in ("quality", "fairness", "gate"):
             copy_rows(warehouse, table, {})
     for mart in MART_QUERIES:
         assert as_published(warehouse, mart) == before[mart], mart
