@@ -262,20 +262,15 @@ def test_reliability_of_one_who_is_right_lies_in_its_intervals():
     assert inside.height >= 8
 
 
+def forty(**columns):
+    """Forty landmarks of forty enrolments, every other an event, the earlier the higher; some columns changed or added."""
+    same = {"course_id": "c", "observed_epoch_day": 10, "week_index": 1, "horizon": "28d", "estimator": "model"}
+    told = {"outcome_value": [1.0, 0.0] * 20, "probability": np.linspace(0.9, 0.1, 40)}
+    return pl.DataFrame({"enrolment_id": [f"e{number}" for number in range(40)]} | same | told | columns)
+
+
 def test_figures_stand_without_the_events_of_administrative_batches_too():
-    rows = pl.DataFrame(
-        {
-            "enrolment_id": [f"e{number}" for number in range(40)],
-            "course_id": "c",
-            "observed_epoch_day": 10,
-            "week_index": 1,
-            "horizon": "28d",
-            "estimator": "model",
-            "outcome_value": [1.0, 0.0] * 20,
-            "probability": np.linspace(0.9, 0.1, 40),
-            "is_batch_end": [number < 6 for number in range(40)],
-        }
-    )
+    rows = forty(is_batch_end=[number < 6 for number in range(40)])
     counts = quality_rows(rows, minimum_events=1).filter(pl.col("metric_name") == "roc_auc")
     told = dict(counts.select("slice_kind", "n_events_count").iter_rows())
     assert (told["all"], told["without_batches"]) == (20, 17)
@@ -284,19 +279,7 @@ def test_figures_stand_without_the_events_of_administrative_batches_too():
 
 
 def test_learners_whom_the_model_has_not_met_are_judged_by_themselves():
-    rows = pl.DataFrame(
-        {
-            "enrolment_id": [f"e{number}" for number in range(40)],
-            "course_id": "c",
-            "observed_epoch_day": 10,
-            "week_index": 1,
-            "horizon": "28d",
-            "estimator": "model",
-            "outcome_value": [1.0, 0.0] * 20,
-            "probability": [0.9, 0.1] * 10 + [0.1, 0.9] * 10,
-            "is_new_learner": [number < 20 for number in range(40)],
-        }
-    )
+    rows = forty(probability=[0.9, 0.1] * 10 + [0.1, 0.9] * 10, is_new_learner=[number < 20 for number in range(40)])
     found = (
         quality_rows(rows, minimum_events=1).filter(metric_name="roc_auc").select("slice_kind", "metric_value").rows()
     )
