@@ -136,7 +136,7 @@ def test_a_rollback_holds_through_the_next_night_and_what_it_publishes(home, han
     assert trained_again(home, seed=20).success
     assert champion(home) == first
     compared = handrail("models", "compare", first, second, "--home", home).out
-    assert "landmarks that neither was trained on, 0 abandoned: too few to compare; a night after" in compared
+    assert "landmarks that neither was trained on, 0 abandoned: too few to compare; landmarks count from" in compared
     assert f"  {first}  AUC 0." in compared
 
 
