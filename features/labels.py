@@ -31,8 +31,8 @@ def labels(landmarks: Frame, enrolments: Frame, *, tonight_epoch_day: int, aband
 
     is_batch_end: the enrolment was abandoned on a day on which its course lost at least `BATCH_LEAST_ENDS`, and at least
     `BATCH_LEAST_TIMES` the mean of the 28 days before, or of as many as the course has run, at least 7: in a first week
-    nothing is usual yet. Offices tidy lists on such days; nothing a learner did foretells
-    them. Our own rule, by the past alone, so that what was a batch once stays one.
+    nothing is usual yet. Offices tidy lists on such days; nothing a learner did foretells them. Our own rule, by the past
+    alone, so that what was a batch once stays one.
     """
     observed, ended = nw.col("observed_epoch_day"), nw.col("ended_epoch_day")
     is_abandoned = nw.col("ended_kind") == "abandoned"

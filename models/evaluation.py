@@ -24,8 +24,7 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
-from models.baseline import inactive_7d_rule
-from models.calibrate import Calibrator, course_offsets
+from models.calibrate import IDENTITY, course_offsets
 from models.lookahead import Examples, Mask, Vector, examples_of, together
 from models.metrics import METRICS, UNKNOWN, Z_95, Estimate, arrays, lead_days
 from models.split import Fold, given_fold
@@ -124,8 +123,11 @@ def prequential(
     past = examples.where(~is_test & (examples.closes_on <= days[0]))
     fold = _past_fold(known, past)
     early, shape = chosen_shape(features, past, fold, settings)
-    start = calibrators_of(early, features, known, past.where(fold.calibration), settings)
-    estimator, seen, found = early, 0, []
+    judges = past.where(fold.calibration)
+    raw = early.raw_score(features[judges.row], judges.days, threads=settings.threads)
+    start = calibrators_of(raw, judges, known["course_id"])
+    estimator, seen = early, 0
+    found: list[pl.DataFrame] = []
     shortest = next(iter(labels))
     scored: list[tuple[Examples, Vector]] = []
     for number, day in enumerate(days, 1):
@@ -140,14 +142,8 @@ def prequential(
             calibrated = replace(start[name], offsets={}).log_odds((trees + line) / 2)
             if name == shortest:
                 scored.append((asked, calibrated))
-            found += [
-                judged_rows(test, name, kind, asked.outcome, probability)
-                for kind, probability in (
-                    ("model", Calibrator(1.0, 0.0, offsets).probability(calibrated, test["course_id"])),
-                    ("logistic_regression", expit(line)),
-                    ("inactive_7d_rule", inactive_7d_rule(test)),
-                )
-            ]
+            probability = replace(IDENTITY, offsets=offsets).probability(calibrated, test["course_id"])
+            found.append(judged_rows(test, name, asked.outcome, probability, expit(line)))
         on_day(number, days.size)
     return Judged(_keyed(known, pl.concat(found)), _told(past, shape))
 

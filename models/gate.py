@@ -199,7 +199,7 @@ def _own_checks(rows: pl.DataFrame, horizon: str, limits: GateLimits) -> Iterato
         *about,
         low > (limits.roc_auc[0] or 0) if enough else None,
         is_blocking,
-        f"{horizon}: AUC {_told(auc)}, must lie above .5 with its whole interval"
+        f"{horizon}: AUC {auc.told(unknown='unknown')}, must lie above .5 with its whole interval"
         if enough
         else _too_few(horizon, events, limits),
     )
@@ -221,7 +221,7 @@ def _own_checks(rows: pl.DataFrame, horizon: str, limits: GateLimits) -> Iterato
             *about,
             is_passed,
             is_blocking,
-            f"{horizon}: {name.replace('_', ' ')} {_told(estimate)}, {told}"
+            f"{horizon}: {name.replace('_', ' ')} {estimate.told(unknown='unknown')}, {told}"
             if enough
             else _too_few(horizon, events, limits),
         )
@@ -273,7 +273,7 @@ def _against(rival: Rival, rows: pl.DataFrame, horizon: str, limits: GateLimits)
             events,
             is_passed,
             horizon == MAIN,
-            f"{horizon}: {name.replace('_', ' ')} to champion {rival.model_id} {_told(estimate)}, {words}, "
+            f"{horizon}: {name.replace('_', ' ')} to champion {rival.model_id} {estimate.told(unknown='unknown')}, {words}, "
             f"on {both.height:,} {which}",
         )
 
@@ -351,7 +351,7 @@ def _groups(gaps: Sequence[Gap], rows: pl.DataFrame, limits: GateLimits) -> Iter
         limit: Limit = getattr(limits, gap.name.removesuffix(f"_{WITHIN}"))
         subject = f"{gap.attribute}={gap.group}"
         is_breach = _is_outside(gap.estimate.value, limit) and gap.sureness > surely
-        told = f"{gap.name.replace('_', ' ')} of {subject} {_told(gap.estimate)}, "
+        told = f"{gap.name.replace('_', ' ')} of {subject} {gap.estimate.told(unknown='unknown')}, "
         told += _told_limit(limit, gap.estimate.value, is_passed=not is_breach)
         if gap.metric == "abroca" and gap.withheld is None:
             told += f", {gap.null_mean:.3f} by chance alone"
@@ -410,14 +410,6 @@ def _is_beyond(estimate: Estimate, limit: Limit, ideal: float) -> bool:
 
 def _too_few(horizon: str, events: int, limits: GateLimits) -> str:
     return f"{horizon}: not judged, {events} of {limits.least_events} events are there"
-
-
-def _told(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "unknown"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def _told_limit(limit: Limit, value: float | None = None, *, is_passed: bool = False) -> str:

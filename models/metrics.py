@@ -45,6 +45,14 @@ class Estimate:
     low: float | None
     high: float | None
 
+    def told(self, *, unknown: str = "-") -> str:
+        """The figure to three decimals, its interval in brackets where it has one."""
+        if self.value is None:
+            return unknown
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
 
 UNKNOWN = Estimate(None, None, None)
 

@@ -265,55 +265,60 @@ def out_of_sample(
     features = feature_matrix(rows)
     early, shape = chosen_shape(features, examples, fold, settings)
     late = fit_estimator(features, examples.where(fold.past), settings, shape)
-    first = calibrators_of(early, features, rows, examples.where(fold.calibration), settings)
+    judges, tested = examples.where(fold.calibration), examples.where(fold.test)
+    scored = early.raw_score(features[judges.row], judges.days, threads=settings.threads)
+    first = calibrators_of(scored, judges, rows["course_id"])
+    trees, line = late.halves(features[tested.row], tested.days, threads=settings.threads)
+    score = (trees + line) / 2
     predictions = []
     for label, horizon in horizons.items():
-        tested = examples.where(examples.of(label) & fold.test)
-        trees, line = late.halves(features[tested.row], tested.days, threads=settings.threads)
-        test = rows[tested.row]
-        predictions += [
-            judged_rows(test, horizon, estimator, tested.outcome, probability)
-            for estimator, probability in (
-                ("model", first[label].probability((trees + line) / 2, test["course_id"])),
-                ("logistic_regression", expit(line)),
-                ("inactive_7d_rule", inactive_7d_rule(test)),
-            )
-        ]
-    calibrators = calibrators_of(late, features, rows, examples.where(fold.test), settings)
-    return pl.concat(predictions), calibrators, shape
+        asked = tested.of(label)
+        test = rows[tested.row[asked]]
+        probability = first[label].probability(score[asked], test["course_id"])
+        predictions.append(judged_rows(test, horizon, tested.outcome[asked], probability, expit(line[asked])))
+    return pl.concat(predictions), calibrators_of(score, tested, rows["course_id"]), shape
 
 
-def calibrators_of(
-    estimator: Estimator, features: Matrix, rows: pl.DataFrame, asked: Examples, settings: TrainingSettings
-) -> dict[str, Calibrator]:
+def calibrators_of(raw: Vector, examples: Examples, courses: pl.Series) -> dict[str, Calibrator]:
     """A calibrator for each label, fitted on examples that the estimator has not seen, without administrative batches.
 
     A course's offset is that of its shortest windows, for all labels: they close first, so they tell the running rate.
+
+    Args:
+        raw: the estimator's score of each example, in log odds.
+        examples: with their outcomes.
+        courses: course_id of each row that the examples count.
     """
-    left = asked.where(~asked.is_batch)
     found: dict[str, Calibrator] = {}
     offsets: dict[str, float] = {}
-    for label in left.labels:
-        part = left.where(left.of(label))
-        raw = estimator.raw_score(features[part.row], part.days, threads=settings.threads)
-        line = fit_calibrator(raw, part.outcome)
+    for label in examples.labels:
+        is_asked = examples.of(label) & ~examples.is_batch
+        score, part = raw[is_asked], examples.where(is_asked)
+        line = fit_calibrator(score, part.outcome)
         if not found:
-            offsets = course_offsets(line.log_odds(raw), part.outcome, rows["course_id"][part.row])
+            offsets = course_offsets(line.log_odds(score), part.outcome, courses[part.row])
         found[label] = replace(line, offsets=offsets)
     return found
 
 
-def judged_rows(test: pl.DataFrame, horizon: str, estimator: str, outcome: Vector, probability: Vector) -> pl.DataFrame:
-    """Predictions of some landmarks in the columns of risk.prediction but model_id."""
-    return test.select(
-        "enrolment_id",
-        "course_id",
-        "observed_epoch_day",
-        "week_index",
-        pl.lit(horizon).alias("horizon"),
-        pl.lit(estimator).alias("estimator"),
-        pl.Series("outcome_value", outcome),
-        pl.Series("probability", probability),
+def judged_rows(test: pl.DataFrame, horizon: str, outcome: Vector, model: Vector, line: Vector) -> pl.DataFrame:
+    """Predictions of some landmarks by the model and both baselines, in the columns of risk.prediction but model_id.
+
+    `model` and `line` are probabilities; the line by itself is the baseline of logistic regression.
+    """
+    probabilities = {"model": model, "logistic_regression": line, "inactive_7d_rule": inactive_7d_rule(test)}
+    return pl.concat(
+        test.select(
+            "enrolment_id",
+            "course_id",
+            "observed_epoch_day",
+            "week_index",
+            pl.lit(horizon).alias("horizon"),
+            pl.lit(estimator).alias("estimator"),
+            pl.Series("outcome_value", outcome),
+            pl.Series("probability", probability),
+        )
+        for estimator, probability in probabilities.items()
     )
 
 

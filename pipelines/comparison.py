@@ -27,7 +27,7 @@ SHOWN = ("roc_auc", "recall_at_10_percent", "precision_at_10_percent", "brier_sk
 class Compared:
     """One horizon: the landmarks, the figures of both models, and their differences.
 
-    Without figures there were too few events; `first_on` is then the day from which on a night may know more.
+    Without figures there were too few events. `first_on` is the day on which the first window of such a landmark is over.
     """
 
     horizon: str
@@ -52,15 +52,15 @@ def compare(home: Home, warehouse: Warehouse, model_ids: tuple[str, str], *, ton
     """
     models = tuple(store.load(home.models, one) for one in model_ids)
     trained = max(model.trained_epoch_day for model in models)
+    unseen_from = trained - min(HORIZONS.values()) + 1
+    unseen = warehouse.frame(
+        "SELECT * FROM features.enrolment_week JOIN features.label USING (enrolment_id, observed_epoch_day) "
+        f"WHERE NOT is_scoring AND observed_epoch_day >= {unseen_from}"
+    )
     told = []
     for horizon, days in HORIZONS.items():
-        unseen_from = trained - min(HORIZONS.values()) + 1
         label = f"abandons_{horizon}"
-        rows = warehouse.frame(
-            "SELECT * FROM features.enrolment_week JOIN features.label USING (enrolment_id, observed_epoch_day) "
-            f"WHERE NOT is_scoring AND observed_epoch_day >= {unseen_from}"
-        )
-        rows = closed(rows, label, tonight_epoch_day).sort("observed_epoch_day", "enrolment_id")
+        rows = closed(unseen, label, tonight_epoch_day).sort("observed_epoch_day", "enrolment_id")
         judged = rows.select("enrolment_id", outcome_value=pl.col(label).cast(pl.Float64))
         events = int(judged["outcome_value"].sum())
         first_on = (EPOCH + timedelta(days=unseen_from + days)).date()

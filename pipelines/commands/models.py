@@ -17,7 +17,6 @@ from pipelines.settings import Settings, load_settings
 from pipelines.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from models.metrics import Estimate
     from pipelines.comparison import Compared
 
 DONE = 0
@@ -180,27 +179,16 @@ def _compare(home: Home, settings: Settings, warehouse: Warehouse, arguments: ar
 
 def _told(compared: Compared, first: str, second: str) -> Sequence[str]:
     rows, events = compared.n_count, compared.n_events_count
-    rows, events = compared.n_count, compared.n_events_count
     head = f"{compared.horizon}: {rows:,} landmarks that neither was trained on, {events:,} abandoned"
     if compared.figures is None or compared.differences is None:
-        return [
-            f"{head}: too few to compare; landmarks count from {compared.first_on} on, each once its window is over"
-        ]
+        return [f"{head}: too few to compare; the first window of such a landmark is over on {compared.first_on}"]
     lines = [head, f"  {'':<26} {first:>24} {second:>24}"]
     for name in compared.figures[0]:
-        values = [f"{_figure(figures[name]):>24}" for figures in compared.figures]
+        values = [f"{figures[name].told():>24}" for figures in compared.figures]
         lines.append(f"  {name.replace('_', ' '):<26} {' '.join(values)}")
     told = compared.differences
-    lines.append(f"  first less second: AUC {_figure(told.auc)}, log loss {_figure(told.log_loss)}")
+    lines.append(f"  first less second: AUC {told.auc.told()}, log loss {told.log_loss.told()}")
     return lines
-
-
-def _figure(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "-"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def _own(warehouse: Warehouse, model_id: str) -> str:
