@@ -1,50 +1,59 @@
-"""Whom to alert about tonight, why, and which alert of an earlier night goes on.
+"""Whom to alert about tonight, and why.
 
-Belongs here: the floor, the rules, the level, the channel, one open alert a participation, cooldown.
-Does not belong here: whose minutes an alert takes (`models.routing`), delivery, names.
+Belongs here: the floor, the rules, the level, the channel, what good news there is. Does not belong here: which alert of
+an earlier night goes on (`models.lifecycle`), whose minutes it takes (`models.routing`), delivery, names.
 An alert claims that abandonment is likely or that something agreed did not happen; never that a change would
 lower the risk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 import polars as pl
 
 from data_contracts.errors import PermanentError
-from data_contracts.tables.alerts import ALERT, CANDIDATE
-from models.contract import conform, schema_of
+from data_contracts.tables.alerts import CANDIDATE
+from models.contract import conform
 
 OPEN_STATES = ("new", "reviewed", "acted")
+
+
+class Rule(NamedTuple):
+    """What a rule's alert is about: the level of support, and the feature family that its reason belongs to."""
+
+    level: str
+    family: str
+
+
 # In order of precedence: where several hold, the first one is told.
-RULES = ("never_started", "ticket_open", "first_meeting_not_held", "mentor_silent", "commitment_overdue")
-RULE_LEVEL: Mapping[str, str] = MappingProxyType(
+RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "never_started": "technical",
-        "ticket_open": "technical",
-        "first_meeting_not_held": "social",
-        "mentor_silent": "social",
-        "commitment_overdue": "educational",
+        "never_started": Rule("technical", "recency"),
+        "ticket_open": Rule("technical", "support"),
+        "first_meeting_not_held": Rule("social", "mentoring"),
+        "mentor_silent": Rule("social", "mentoring"),
+        "cadence_broken": Rule("social", "mentoring"),
+        "commitment_overdue": Rule("educational", "commitments"),
+        "goal_behind": Rule("educational", "goals"),
     }
 )
-_RULE_FAMILY: Mapping[str, str] = MappingProxyType(
-    {
-        "never_started": "recency",
-        "ticket_open": "support",
-        "first_meeting_not_held": "mentoring",
-        "mentor_silent": "mentoring",
-        "commitment_overdue": "commitments",
-    }
+GOOD_NEWS: Mapping[str, Rule] = MappingProxyType(
+    {"goal_attained": Rule("educational", "goals"), "back_on_track": Rule("social", "activity")}
+)
+# What was agreed and is outstanding is the next step, before whatever else is due.
+_OUTSTANDING = MappingProxyType(
+    {"first_meeting_not_held": "first meeting", "commitment_overdue": "review of the overdue commitment"}
 )
 # Without a reason to go by, pace and regularity are the first thing to talk about.
 _LEVEL_WITHOUT_REASON = "methodological"
-_ROUTING = ("mentor_id", "is_served", "unserved_reason", "route_kind")
-_LIFE = ("alert_id", "state", "opened_at", "state_at")
+# What a learner has answered is told by a share that begins at a half of so many attempts, and counts from so many on.
+_ANSWERED_BEFORE = 2.0
+_LEAST_ATTEMPTS = 4
 
 
 class AlertInputError(PermanentError):
@@ -53,21 +62,25 @@ class AlertInputError(PermanentError):
 
 @dataclass(frozen=True, slots=True)
 class AlertSettings:
-    """When there is an alert and how long it takes; the defaults are the design's, section 10."""
+    """When there is an alert, when it ends and how long it takes; the defaults are the design's, section 10."""
 
     floor_probability: float = 0.10
     floor_over_base: float = 2.0
     synchronous_from_probability: float = 0.30
     cooldown_days: int = 14
     never_started_days: int = 7
-    first_meeting_days: int = 10
-    silence_days: int = 14
-    silence_over_agreed_interval: float = 1.5
+    goal_behind_points: float = 10.0
+    rules: Collection[str] = tuple(RULES)
+    has_good_news: bool = True
+    resolve_active_days: int = 2
+    escalate_after_days: int = 5
     minutes_by_level: Mapping[str, int] = field(
         default_factory=lambda: MappingProxyType(
             {"methodological": 20, "educational": 30, "social": 15, "technical": 10}
         )
     )
+    # Of meetings as they were logged; what has no entry, and what is written, takes `minutes_by_level`.
+    meeting_minutes_by_level: Mapping[str, int] = field(default_factory=dict)
 
 
 DEFAULTS = AlertSettings()
@@ -78,41 +91,50 @@ def candidates(
     reasons: pl.DataFrame,
     facts: pl.DataFrame,
     *,
+    at_risk: Collection[str] = (),
     observed_at: datetime,
     settings: AlertSettings = DEFAULTS,
 ) -> pl.DataFrame:
     """Participations that call for an alert tonight, in the columns of `alerts.candidate`, by participation_id.
 
     Args:
-        scores: `risk.score`; rows of other nights than `observed_at` are left aside. Probabilities may be null
-            (no model): then only rules alert.
+        scores: `risk.score` with `course_title` (text, null); rows of other nights than `observed_at` are left aside.
+            Probabilities may be null (no model): then only rules alert.
         reasons: `risk.reason`; likewise.
         facts: one row per active participation, of at least:
             participation_id, learner_id, programme_id (text);
             is_opted_out, is_on_leave (boolean): nobody is alerted about these learners;
             has_never_started (boolean): no activity in any of its enrolments in a course, ended ones included;
             false where it has none in a course (mentoring only);
-            days_since_open (whole days, null without a course): since the earliest of its courses could be worked
-            on, that is the later of enrolment and course start;
-            days_since_match (days, null without an active match);
-            has_met (boolean): a session of this match was held;
-            days_since_contact (days, null for never): since a held session or the mentor's last message;
-            agreed_interval_days (days, null where no cadence is agreed);
+            days_since_open (days, null without a course): since the earliest of its courses could be worked on, that
+            is the later of enrolment and course start, without the learner's days away;
+            days_since_match (days, null without an active match), silent_days (days without a meeting or message of
+            the mentor, without days away), held_count, promised_count (meetings of the last four agreed intervals);
+            is_first_meeting_overdue, is_mentor_silent, is_cadence_broken (boolean), as `mentoring_health` has them;
             open_tickets_count: open tickets of kind technical, access or documentation (content goes to the
             course's owner); overdue_commitments_count: open commitments past their due day;
-            next_step (text, null): the next agreed step, passed through.
+            goal_gap_points (percentage points, null): how far the goal that is most behind stands under its timeline;
+            attained_goals_count: goals attained in the last seven days; has_mentor (boolean): has an active match;
+            active_days_7d: days with activity in the last seven;
+            synchronous_tried_count, synchronous_answered_count, and the same asynchronous: how often the mentors
+            sought the learner by either way, and how often that was answered;
+            next_step (text, null): the next agreed step; an overdue commitment and a first meeting that was not held
+            come before it;
+            courses_count: its enrolments in courses; where there are several, a risk names its course.
+        at_risk: participations with an open alert that began with a risk: they are told of until the learner is back,
+            active on `resolve_active_days` of seven days with every probability under its floor.
         observed_at: tonight, UTC without a zone.
-        settings: floors, days, minutes.
+        settings: floors, days, minutes, and which rules alert.
 
     A risk candidate has an enrolment whose 28-day probability is at least max(floor, floor_over_base x the course's
     base share) and whose history is not too short; the participation takes its highest such enrolment. Risk wins
-    over rules but for never_started, which says more than a score on too short a history.
+    over rules but for never_started, which says more than a score on too short a history; good news comes last.
 
     Raises:
-        AlertInputError: a scored participation has no row in facts, or one has several.
+        AlertInputError: a scored participation has no row in facts, or one has several; a rule has an unknown name.
     """
     tonight = scores.filter(pl.col("observed_at") == observed_at)
-    _check(tonight, facts)
+    _check(tonight, facts, settings)
     eligible = _with_rule(facts.filter(~pl.col("is_opted_out") & ~pl.col("is_on_leave")), settings)
     highest = pl.col("abandonment_probability_28d")
     ranked = (
@@ -135,106 +157,75 @@ def candidates(
         .drop("learner_id", "programme_id", "observed_at")
         .join(reasons.filter(pl.col("observed_at") == observed_at).drop("observed_at"), on="enrolment_id", how="left")
     )
-    joined = eligible.join(ranked, on="participation_id", how="left").filter(
-        pl.col("is_risk").fill_null(value=False) | pl.col("rule").is_not_null()
+    is_away = pl.col("active_days_7d").fill_null(0) < settings.resolve_active_days
+    joined = (
+        eligible.join(ranked, on="participation_id", how="left")
+        .with_columns(
+            is_risk=pl.col("is_risk").fill_null(value=False)
+            | (pl.col("participation_id").is_in(list(at_risk)) & highest.is_not_null() & is_away)
+        )
+        .filter(pl.col("is_risk") | pl.col("rule").is_not_null())
     )
-    rule = (
-        pl.when(pl.col("is_risk").fill_null(value=False) & (pl.col("rule") != "never_started").fill_null(value=True))
-        .then(None)
-        .otherwise(pl.col("rule"))
-    )
-    chosen = _with_words(joined.with_columns(rule=rule))
+    is_told_as_risk = pl.col("is_risk") & (pl.col("rule") != "never_started").fill_null(value=True)
+    chosen = _with_words(joined.with_columns(rule=pl.when(~is_told_as_risk).then("rule")))
     level = pl.coalesce(
-        pl.col("rule").replace_strict(RULE_LEVEL, default=None, return_dtype=pl.String),
+        pl.col("rule").replace_strict(_levels(), default=None, return_dtype=pl.String),
         pl.col("level"),
         pl.lit(_LEVEL_WITHOUT_REASON),
     )
+    is_good = pl.col("rule").is_in(list(GOOD_NEWS)).fill_null(value=False)
     return conform(
-        chosen.with_columns(level=level).with_columns(
-            kind=pl.when(pl.col("rule").is_null()).then(pl.lit("risk")).otherwise(pl.lit("rule")),
+        chosen.with_columns(level=level)
+        .with_columns(
+            kind=pl.when(pl.col("rule").is_null())
+            .then(pl.lit("risk"))
+            .when(is_good)
+            .then(pl.lit("good_news"))
+            .otherwise(pl.lit("rule")),
             observed_at=pl.lit(observed_at, pl.Datetime("us")),
             is_too_early=pl.col("is_too_early").fill_null(value=False),
-            channel=pl.when(
-                (pl.col("level") == "social")
-                | (highest >= settings.synchronous_from_probability).fill_null(value=False)
-            )
-            .then(pl.lit("synchronous"))
-            .otherwise(pl.lit("asynchronous")),
-            expected_minutes=pl.col("level").replace_strict(settings.minutes_by_level, return_dtype=pl.Int64),
-        ),
+            channel=_channel(settings),
+            next_step=pl.coalesce(
+                pl.col("rule").replace_strict(_OUTSTANDING, default=None, return_dtype=pl.String), "next_step"
+            ),
+        )
+        .with_columns(expected_minutes=pl.when(is_good).then(0).otherwise(_minutes(settings))),
         CANDIDATE,
     ).sort("participation_id")
 
 
-def open_or_continue(
-    candidates: pl.DataFrame,
-    previous_alerts: pl.DataFrame,
-    *,
-    observed_at: datetime,
-    settings: AlertSettings = DEFAULTS,
-) -> pl.DataFrame:
-    """Tonight's alerts in the columns of `alerts.alert`: opened, continued and resolved ones, by participation_id.
-
-    Args:
-        candidates: what `candidates` returned for this night.
-        previous_alerts: the whole history `alerts.alert`; rows of this night or later are left aside, so that a
-            night run again gives the same.
-        observed_at: tonight, UTC without a zone.
-        settings: the cooldown.
-
-    An open alert whose participation is a candidate still keeps its alert_id, state and opening, takes tonight's
-    content, and carries last night's route for `models.routing` to confirm. One that is no candidate any more is
-    resolved with its last content and route. A participation whose alert was resolved or dismissed under
-    cooldown_days ago is not alerted; never_started alone breaks the cooldown, unless a mentor dismissed an alert.
-    Of open alerts `is_served` is null until they are routed.
-    """
-    latest = (
-        previous_alerts.filter(pl.col("observed_at") < observed_at)
-        .sort("observed_at", "alert_id")
-        .unique("participation_id", keep="last", maintain_order=True)
-    )
-    is_open = pl.col("state").is_in(OPEN_STATES)
-    going_on = latest.filter(is_open)
-    cooling = latest.filter(~is_open & (pl.col("state_at") > observed_at - timedelta(days=settings.cooldown_days)))
-    continued = candidates.join(
-        going_on.select("participation_id", *_LIFE, *_ROUTING), on="participation_id", how="inner"
-    )
-    opened = (
-        candidates.join(going_on, on="participation_id", how="anti")
-        .join(cooling.select("participation_id", ended_as="state"), on="participation_id", how="left")
-        .filter(
-            pl.col("ended_as").is_null()
-            | ((pl.col("ended_as") == "resolved") & (pl.col("rule") == "never_started").fill_null(value=False))
-        )
-    )
-    opened = opened.with_columns(
-        alert_id=pl.Series(
-            [
-                alert_id(participation_id, kind, rule, observed_at)
-                for participation_id, kind, rule in opened.select("participation_id", "kind", "rule").iter_rows()
-            ],
-            dtype=pl.String,
-        ),
-        state=pl.lit("new"),
-        opened_at=pl.lit(observed_at, pl.Datetime("us")),
-        state_at=pl.lit(observed_at, pl.Datetime("us")),
-        **{name: pl.lit(None, schema_of(ALERT)[name]) for name in _ROUTING},
-    )
-    resolved = going_on.join(candidates, on="participation_id", how="anti").with_columns(
-        state=pl.lit("resolved"),
-        state_at=pl.lit(observed_at, pl.Datetime("us")),
-        observed_at=pl.lit(observed_at, pl.Datetime("us")),
-    )
-    return pl.concat([conform(part, ALERT) for part in (continued, opened, resolved)]).sort("participation_id")
+def _levels() -> dict[str, str]:
+    return {name: rule.level for name, rule in ({**RULES, **GOOD_NEWS}).items()}
 
 
-def alert_id(participation_id: str, kind: str, rule: str | None, opened_at: datetime) -> str:
-    """First 32 hexadecimal digits of the SHA-256 of what the alert was when it opened; it stays for life."""
-    words = f"{participation_id}|{kind}|{rule or ''}|{opened_at.isoformat()}"
-    return sha256(words.encode()).hexdigest()[:32]
+def _minutes(settings: AlertSettings) -> pl.Expr:
+    """A meeting takes what meetings of its level have taken; a message what the settings say."""
+    usual = pl.col("level").replace_strict(settings.minutes_by_level, return_dtype=pl.Int64)
+    meetings = pl.col("level").replace_strict(settings.meeting_minutes_by_level, default=None, return_dtype=pl.Int64)
+    return pl.when(pl.col("channel") == "synchronous").then(pl.coalesce(meetings, usual)).otherwise(usual)
 
 
-def _check(scores: pl.DataFrame, facts: pl.DataFrame) -> None:
+def _channel(settings: AlertSettings) -> pl.Expr:
+    """What this learner has answered more of; for want of attempts, at once for social matters and high risk."""
+    share = {
+        mode: (pl.col(f"{mode}_answered_count").fill_null(0) + _ANSWERED_BEFORE / 2)
+        / (pl.col(f"{mode}_tried_count").fill_null(0) + _ANSWERED_BEFORE)
+        for mode in ("synchronous", "asynchronous")
+    }
+    tried = pl.sum_horizontal("synchronous_tried_count", "asynchronous_tried_count")
+    by_answers = (tried >= _LEAST_ATTEMPTS) & (share["synchronous"] != share["asynchronous"])
+    is_pressing = (pl.col("level") == "social") | (
+        pl.col("abandonment_probability_28d") >= settings.synchronous_from_probability
+    ).fill_null(value=False)
+    is_synchronous = pl.when(by_answers).then(share["synchronous"] > share["asynchronous"]).otherwise(is_pressing)
+    return pl.when(is_synchronous).then(pl.lit("synchronous")).otherwise(pl.lit("asynchronous"))
+
+
+def _check(scores: pl.DataFrame, facts: pl.DataFrame, settings: AlertSettings) -> None:
+    unknown = sorted(set(settings.rules) - set(RULES))
+    if unknown:
+        message = f"alert_rules: no rule is called {', '.join(unknown)}; there are {', '.join(RULES)}"
+        raise AlertInputError(message)
     if facts["participation_id"].is_duplicated().any():
         message = "alert facts: participation_id stands more than once; give one row per active participation"
         raise AlertInputError(message)
@@ -248,21 +239,24 @@ def _check(scores: pl.DataFrame, facts: pl.DataFrame) -> None:
 
 
 def _with_rule(facts: pl.DataFrame, settings: AlertSettings) -> pl.DataFrame:
-    """Facts with the first rule that holds, null where none does; a null fact never makes a rule hold."""
-    silence = pl.max_horizontal(
-        pl.lit(settings.silence_days), settings.silence_over_agreed_interval * pl.col("agreed_interval_days")
-    )
+    """Facts with the first rule that holds, good news last, null where none does; a null fact makes none hold."""
     holds = {
         "never_started": pl.col("has_never_started") & (pl.col("days_since_open") >= settings.never_started_days),
         "ticket_open": pl.col("open_tickets_count") > 0,
-        "first_meeting_not_held": ~pl.col("has_met") & (pl.col("days_since_match") >= settings.first_meeting_days),
+        "first_meeting_not_held": pl.col("is_first_meeting_overdue"),
         # Before the first meeting its own rule speaks.
-        "mentor_silent": pl.col("has_met")
-        & pl.col("days_since_match").is_not_null()
-        & (pl.col("days_since_contact") >= silence),
+        "mentor_silent": pl.col("is_mentor_silent") & ~pl.col("is_first_meeting_overdue"),
+        "cadence_broken": pl.col("is_cadence_broken"),
         "commitment_overdue": pl.col("overdue_commitments_count") > 0,
+        "goal_behind": pl.col("goal_gap_points") < -settings.goal_behind_points,
     }
-    return facts.with_columns(rule=pl.coalesce(pl.when(holds[rule]).then(pl.lit(rule)) for rule in RULES))
+    told = [name for name in RULES if name in settings.rules]
+    if settings.has_good_news:
+        holds["goal_attained"] = pl.col("has_mentor") & (pl.col("attained_goals_count") > 0)
+        told.append("goal_attained")
+    return facts.with_columns(
+        rule=pl.coalesce(*(pl.when(holds[name]).then(pl.lit(name)) for name in told), pl.lit(None, pl.String))
+    )
 
 
 def _with_words(chosen: pl.DataFrame) -> pl.DataFrame:
@@ -271,12 +265,27 @@ def _with_words(chosen: pl.DataFrame) -> pl.DataFrame:
         "never_started": pl.format("has not started yet, {} days after opening", "days_since_open"),
         "ticket_open": _counted("open_tickets_count", "support ticket", "open"),
         "first_meeting_not_held": pl.format("no first meeting {} days after the match", "days_since_match"),
-        "mentor_silent": pl.format("no session or message from the mentor for {} days", "days_since_contact"),
+        "mentor_silent": pl.format("no session or message from the mentor for {} days", "silent_days"),
+        "cadence_broken": pl.format(
+            "{} of the last {} agreed meetings held", "held_count", pl.col("promised_count").round().cast(pl.Int64)
+        ),
         "commitment_overdue": _counted("overdue_commitments_count", "commitment", "overdue"),
+        "goal_behind": pl.format(
+            "a goal is {} percentage points behind its timeline", (-pl.col("goal_gap_points")).round().cast(pl.Int64)
+        ),
+        "goal_attained": _counted("attained_goals_count", "goal", "attained this week"),
     }
     is_rule = pl.col("rule").is_not_null()
-    family = pl.col("rule").replace_strict(_RULE_FAMILY, default=None, return_dtype=pl.String)
-    text = pl.coalesce(pl.when(pl.col("rule") == rule).then(words[rule]) for rule in RULES)
+    is_of_several = (pl.col("courses_count") > 1).fill_null(value=False) & pl.col("course_title").is_not_null()
+    chosen = chosen.with_columns(
+        reason_1_text=pl.when(is_of_several & pl.col("reason_1_text").is_not_null())
+        .then(pl.format("in {}: {}", "course_title", "reason_1_text"))
+        .otherwise("reason_1_text")
+    )
+    family = pl.col("rule").replace_strict(
+        {name: rule.family for name, rule in ({**RULES, **GOOD_NEWS}).items()}, default=None, return_dtype=pl.String
+    )
+    text = pl.coalesce(pl.when(pl.col("rule") == rule).then(said) for rule, said in words.items())
     # Where the model's own reason tells what the rule tells, the next one moves up.
     is_first, is_second = ((pl.col(f"reason_{place}_family") == family).fill_null(value=False) for place in (1, 2))
     is_told = {2: is_first, 3: is_first | is_second}

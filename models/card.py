@@ -54,6 +54,7 @@ _BY_SLICE = ("roc_auc", "recall_at_10_percent", "calibration_slope", "base_rate"
 _BESIDE = {
     "all": "all landmarks",
     "without_batches": "without administrative batches",
+    "without_contacted": "without learners contacted because of an alert",
     "new_learners": "learners with no landmark before the test",
 }
 _PERCENT = ("recall", "precision", "base_rate", "alert_rate", "false_positive_rate")
@@ -216,7 +217,7 @@ def _quality(quality: pl.DataFrame) -> Iterator[Block]:
 
 
 def _beside(quality: pl.DataFrame, horizon: str) -> Iterator[Block]:
-    """The model on parts of the test that answer a doubt: does it only know the office, or the learners?"""
+    """The model on parts of the test that answer a doubt: does it only know the office, or the learners; did help change it?"""
     parts = [(words, quality.filter(pl.col("slice_kind") == kind)) for kind, words in _BESIDE.items()]
     rows = tuple(
         (words, counted(part["n_count"][0]), *(_figure(part, name) for name in _BY_SLICE))

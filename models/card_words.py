@@ -60,6 +60,11 @@ PROTOCOL = (
         "what the figures below say."
     ),
     (
+        "Landmarks of a learner whom a mentor contacted because of an alert are left out of training and calibration where "
+        "their window holds the contact or begins within the horizon after it: what became of a learner who was helped does "
+        "not say what would have. The test keeps them, and stands once more without them. Held-out learners stay in."
+    ),
+    (
         "Beside it stand the logistic regression by itself, not calibrated, and the field's rule: no activity for 7 days."
     ),
     "Landmarks of one enrolment are alike, so every interval counts enrolments and not landmarks.",

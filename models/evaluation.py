@@ -150,7 +150,7 @@ def prequential(
 
 def _running_offsets(scored: list[tuple[Examples, Vector]], rows: pl.DataFrame, day: int) -> dict[str, float]:
     """What the shortest windows that have closed by a day say of each course, beside what was predicted for them."""
-    counts = [(asked.closes_on <= day) & ~asked.is_batch for asked, _ in scored]
+    counts = [(asked.closes_on <= day) & asked.teaches for asked, _ in scored]
     if not any(one.any() for one in counts):
         return {}
     closed = together([asked.where(one) for (asked, _), one in zip(scored, counts, strict=True)])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,9 @@ class Examples:
     """Examples over one frame of landmarks, as aligned arrays.
 
     `row` is the landmark's place in the frame, `label` its outcome's in `labels`, `days` how far ahead that looks,
-    `outcome` 0 or 1, `observed_on` the landmark's day, `closes_on` the day at whose beginning the window is over, and
-    `is_batch` says that the event is one of an administrative batch, which nothing that a learner did foretells.
+    `outcome` 0 or 1, `observed_on` the landmark's day, `closes_on` the day at whose beginning the window is over,
+    `is_batch` says that the event is one of an administrative batch, which nothing that a learner did foretells, and
+    `is_contacted` that a contact because of an alert may have changed the outcome.
     """
 
     labels: tuple[str, ...]
@@ -39,6 +41,7 @@ class Examples:
     observed_on: Rows
     closes_on: Rows
     is_batch: Mask
+    is_contacted: Mask
 
     def where(self, mask: Mask) -> Examples:
         """Those for which `mask` is true."""
@@ -49,17 +52,23 @@ class Examples:
         return np.asarray(self.label == self.labels.index(label))
 
     @property
+    def teaches(self) -> Mask:
+        """Which of them say what follows from what a learner did, so that a fit or a calibration may see them."""
+        return np.asarray(~(self.is_batch | self.is_contacted))
+
+    @property
     def size(self) -> int:
         """How many there are."""
         return int(self.row.size)
 
     def drawn(self, seed: int, *, most: int) -> Examples:
-        """What a fit sees: one example, by lot, of each row whose longest look-ahead is here, all of other rows', no batch.
+        """What a fit sees: one example, by lot, of each row whose longest look-ahead is here, all of other rows'.
 
+        None of those that do not teach.
         Old rows would else count as often as they have look-aheads, and new ones, which say most about the courses that
         run, but once. Of more than `most` examples a lot decides too.
         """
-        left = self.where(~self.is_batch)
+        left = self.where(self.teaches)
         chance = np.random.default_rng(seed)
         by_row = np.lexsort((chance.random(left.size), left.row))
         is_first = np.ones(left.size, dtype=bool)
@@ -84,7 +93,12 @@ def together(parts: Sequence[Examples]) -> Examples:
 
 
 def examples_of(
-    rows: pl.DataFrame, labels: Mapping[str, int | str], known: Mapping[str, Mask], *, is_batch: Mask | None = None
+    rows: pl.DataFrame,
+    labels: Mapping[str, int | str],
+    known: Mapping[str, Mask],
+    *,
+    is_batch: Mask | None = None,
+    is_contacted: Mapping[str, Mask] = MappingProxyType({}),
 ) -> Examples:
     """Examples of every row and look-ahead whose outcome is known.
 
@@ -93,9 +107,11 @@ def examples_of(
         labels: columns of outcomes, the shortest look-ahead first, each with its days or the column that tells them.
         known: for each label which rows may teach it.
         is_batch: rows whose event, if any, is one of an administrative batch.
+        is_contacted: of a label, the rows whose outcome a contact because of an alert may have changed.
     """
     observed = rows["observed_epoch_day"].to_numpy().astype(np.int64)
-    batch = np.zeros(rows.height, dtype=bool) if is_batch is None else is_batch
+    nowhere = np.zeros(rows.height, dtype=bool)
+    batch = nowhere if is_batch is None else is_batch
     parts = []
     for number, (name, ahead) in enumerate(labels.items()):
         row = np.flatnonzero(known[name])
@@ -106,6 +122,7 @@ def examples_of(
             (
                 *(row, np.full(row.size, number), days.astype(np.float64), outcome),
                 *(observed[row], closes_on, batch[row] & (outcome == 1)),
+                is_contacted.get(name, nowhere)[row],
             )
         )
     return Examples(tuple(labels), *(np.concatenate(column) for column in zip(*parts, strict=True)))

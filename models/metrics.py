@@ -230,14 +230,15 @@ def quality_rows(predictions: pl.DataFrame, *, minimum_events: int = MINIMUM_SLI
     Args:
         predictions: columns of risk.prediction but model_id; beside them, where known, `days_of_history` (whole days
             from the first possible activity to the landmark), `ended_epoch_day` (null while active), `is_batch_end`
-            (whether the enrolment ended in an administrative batch) and `is_new_learner` (whether the model has met the
-            learner in no landmark it learned from).
+            (whether the enrolment ended in an administrative batch), `is_contacted` (whether a contact because of an alert
+            may have changed the outcome) and `is_new_learner` (whether the model has met the learner in no landmark it
+            learned from).
         minimum_events: a slice with fewer events (or fewer non-events) is left out; all rows together always stand.
 
     One row per estimator, horizon, slice and metric. Slices: all, each week_index, each course_id, each stretch of
-    `DAYS_OF_HISTORY`, all without the events of administrative batches where there are some, and those of new learners: who
-    has been met may be recognised, so this is the figure for those who come. All rows together have `lead_days_median`
-    too, where ends are known.
+    `DAYS_OF_HISTORY`; where there are some, all without the events of administrative batches and all without contacted
+    learners; and new learners: who has been met may be recognised, so this is the figure for those who come. All rows
+    together have `lead_days_median` too, where ends are known.
     """
     if "days_of_history" in predictions.columns:
         predictions = predictions.with_columns(_stretch(pl.col("days_of_history")).alias("days_of_history"))
@@ -290,12 +291,16 @@ def lead_days(predictions: pl.DataFrame, *, share: float = BUDGET_SHARE) -> Esti
         )
         .filter((pl.col("outcome_value") == 1) & (pl.col("lead") >= 0))
     )
-    lead = found["lead"].cast(pl.Float64).to_numpy()
-    if lead.size == 0:
+    return median(found["lead"].cast(pl.Float64).to_numpy())
+
+
+def median(values: Vector) -> Estimate:
+    """The middle of some values, each counted as a case of its own. Interval: bootstrap. None where there are none."""
+    if values.size == 0:
         return UNKNOWN
     generator = np.random.default_rng(20)
-    drawn = [float(np.median(generator.choice(lead, lead.size))) for _ in range(REPLICATES)]
-    return _percentile(float(np.median(lead)), drawn)
+    drawn = [float(np.median(generator.choice(values, values.size))) for _ in range(REPLICATES)]
+    return _percentile(float(np.median(values)), drawn)
 
 
 def reliability(predictions: pl.DataFrame, *, parts: int = 10) -> pl.DataFrame:
@@ -370,6 +375,10 @@ def _slices(part: pl.DataFrame, minimum_events: int) -> Iterator[tuple[str, str,
         others = part.filter(~(pl.col("is_batch_end") & (pl.col("outcome_value") == 1)))
         if others.height < part.height:
             yield "without_batches", "all", others
+    if "is_contacted" in part.columns:
+        others = part.filter(~pl.col("is_contacted"))
+        if 0 < others.height < part.height:
+            yield "without_contacted", "all", others
     if "is_new_learner" in part.columns:
         new = part.filter(pl.col("is_new_learner"))
         if _is_told(new, minimum_events):

@@ -36,6 +36,7 @@ from data_contracts.features import BY_NAME, MODELLED_NAMES, contract_hash
 from data_contracts.schema import Kind
 from models.baseline import inactive_7d_rule
 from models.calibrate import Calibrator, course_offsets, fit_calibrator
+from models.contacted import MARKS
 from models.logistic import LogisticLine, fit_line
 from models.lookahead import Examples, examples_of
 from models.split import HORIZONS, Fold, closed, forward_folds, is_closed, past_folds
@@ -195,10 +196,17 @@ class TooLittleHistory:
     runs_found: int
 
     @property
+    def is_so(self) -> bool:
+        """Whether something is lacking indeed."""
+        return self.abandonments_found < self.abandonments_needed or self.past_folds_found < self.past_folds_needed
+
+    @property
     def sentence(self) -> str:
         """How far away a model is, for people."""
         days = max(self.past_folds_needed - self.past_folds_found, 0) * HORIZONS[LONGEST]
         waits = f", at least {days} more days" if days else ""
+        if not self.is_so:
+            waits = ", but the learners to train or calibrate it on were all contacted because of an alert"
         return (
             f"No risk model yet: {self.abandonments_found} of {self.abandonments_needed} abandonments and "
             f"{self.past_folds_found} of {self.past_folds_needed} past folds of {HORIZONS[LONGEST]} days are closed, "
@@ -213,7 +221,8 @@ def train(
     """Train the models of both horizons on every label whose window was over by tonight.
 
     Args:
-        landmarks: features.enrolment_week joined with features.label; rows of tonight are left out.
+        landmarks: features.enrolment_week joined with features.label; rows of tonight are left out. With the marks of
+            `contacted.with_contacts`, marked windows teach nothing; the fold that judges keeps them.
         tonight_epoch_day: local day that begins at observed_at.
         settings: how to train.
 
@@ -222,15 +231,21 @@ def train(
     """
     settings = settings or TrainingSettings()
     history = landmarks.filter(~pl.col("is_scoring")).sort("observed_epoch_day", "enrolment_id")
-    lacking = _lacking(closed(history, f"abandons_{LONGEST}", tonight_epoch_day), settings)
-    if lacking is not None:
-        return lacking
+    settled = closed(history, f"abandons_{LONGEST}", tonight_epoch_day)
+    taught = settled.filter(~pl.col(MARKS[LONGEST])) if MARKS[LONGEST] in settled else settled
+    history_so_far = _counted(taught, settings)
+    if history_so_far.is_so:
+        return history_so_far
     known = {name: history.select(is_closed(name, tonight_epoch_day)).to_series().to_numpy() for name in LABELS}
-    examples = examples_of(history, LABELS, known, is_batch=history["is_batch_end"].to_numpy())
+    contacted = {f"abandons_{horizon}": history[mark].to_numpy() for horizon, mark in MARKS.items() if mark in history}
+    examples = examples_of(history, LABELS, known, is_batch=history["is_batch_end"].to_numpy(), is_contacted=contacted)
+    fold = forward_folds(examples, horizon_days=HORIZONS[LONGEST])
+    if not (examples.teaches[fold.train].any() and examples.teaches[fold.calibration].any()):
+        return history_so_far
     predictions, calibrators, shape = out_of_sample(
         history,
         examples,
-        forward_folds(examples, horizon_days=HORIZONS[LONGEST]),
+        fold,
         horizons={f"abandons_{horizon}": horizon for horizon in HORIZONS},
         settings=settings,
     )
@@ -280,7 +295,7 @@ def out_of_sample(
 
 
 def calibrators_of(raw: Vector, examples: Examples, courses: pl.Series) -> dict[str, Calibrator]:
-    """A calibrator for each label, fitted on examples that the estimator has not seen, without administrative batches.
+    """A calibrator for each label, fitted on those examples that the estimator has not seen and that teach.
 
     A course's offset is that of its shortest windows, for all labels: they close first, so they tell the running rate.
 
@@ -292,7 +307,7 @@ def calibrators_of(raw: Vector, examples: Examples, courses: pl.Series) -> dict[
     found: dict[str, Calibrator] = {}
     offsets: dict[str, float] = {}
     for label in examples.labels:
-        is_asked = examples.of(label) & ~examples.is_batch
+        is_asked = examples.of(label) & examples.teaches
         score, part = raw[is_asked], examples.where(is_asked)
         line = fit_calibrator(score, part.outcome)
         if not found:
@@ -394,16 +409,12 @@ def _is_amount(name: str) -> bool:
 _IS_AMOUNT = {DAYS_AHEAD: True} | {name: _is_amount(name) for name in MODELLED_NAMES}
 
 
-def _lacking(closed_rows: pl.DataFrame, settings: TrainingSettings) -> TooLittleHistory | None:
-    """What is missing for a model; None where nothing is."""
-    abandonments = closed_rows.filter(pl.col(f"abandons_{LONGEST}") == 1)["enrolment_id"].n_unique()
-    folds = past_folds(closed_rows, horizon_days=HORIZONS[LONGEST])
-    if abandonments >= settings.minimum_abandonments and folds >= settings.minimum_past_folds:
-        return None
+def _counted(closed_rows: pl.DataFrame, settings: TrainingSettings) -> TooLittleHistory:
+    """What there is, beside what a model needs."""
     return TooLittleHistory(
-        abandonments_found=abandonments,
+        abandonments_found=closed_rows.filter(pl.col(f"abandons_{LONGEST}") == 1)["enrolment_id"].n_unique(),
         abandonments_needed=settings.minimum_abandonments,
-        past_folds_found=folds,
+        past_folds_found=past_folds(closed_rows, horizon_days=HORIZONS[LONGEST]),
         past_folds_needed=settings.minimum_past_folds,
         runs_found=closed_rows["course_id"].drop_nulls().n_unique(),
     )

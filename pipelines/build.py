@@ -15,6 +15,7 @@ from data_contracts.tables.inputs import RAW_INPUTS, RAW_STATEMENT
 from data_contracts.tables.marts import MARTS
 from pipelines.assets.alerts import ASSETS as ALERT_ASSETS
 from pipelines.assets.core import ASSETS as CORE_ASSETS
+from pipelines.assets.delivery import ASSETS as DELIVERY_ASSETS
 from pipelines.assets.features import ASSETS as FEATURE_ASSETS
 from pipelines.assets.marts import ASSETS as MART_ASSETS
 from pipelines.assets.programme import ASSETS as PROGRAMME_ASSETS
@@ -76,6 +77,7 @@ def build_defs(*, resources: Mapping[str, object] | None = None, timezone: str =
             *RISK_ASSETS,
             *ALERT_ASSETS,
             *MART_ASSETS,
+            *DELIVERY_ASSETS,
         ],
         asset_checks=[*checks, *RISK_CHECKS],
         jobs=[nightly, training, rebuild],

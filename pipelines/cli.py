@@ -20,6 +20,8 @@ COMMANDS = {
     "rebuild": "fill the warehouse anew from the archive",
     "validate": "judge xAPI statements of a file",
     "evaluate": "judge the risk model on the Open University data",
+    "alerts": "which alerts are open, or were at any past instant",
+    "feedback": "what a mentor did with an alert",
     "models": "which models there are, and which one scores",
     "erase": "erase one person from every store",
     "export-learner": "give out everything that is held of one person",

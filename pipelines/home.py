@@ -41,6 +41,7 @@ class Home:
             self.marts,
             self.models,
             self.reports,
+            self.outbox,
             self.log,
             self.dagster,
         ):
@@ -113,6 +114,11 @@ class Home:
     def model_card(self, model_id: str | None) -> Path:
         """The page that tells how a model was made and judged; beside it the same as Markdown."""
         return self.reports / "model-cards" / f"{model_id}.html"
+
+    @property
+    def outbox(self) -> Path:
+        """Digests for mentors and coordinators, a folder a day; the only files with names in them that we write."""
+        return self.path / "outbox"
 
     @property
     def log(self) -> Path:

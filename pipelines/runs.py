@@ -71,6 +71,21 @@ def conclude(warehouse: Warehouse, run_id: str, exit_code: int, message: str) ->
     )
 
 
+def delivered(warehouse: Warehouse, run_id: str) -> None:
+    """Write down that all was done to deliver what the run published."""
+    warehouse.execute("UPDATE ops.run SET delivered_at = ? WHERE run_id = ?", [now().replace(tzinfo=None), run_id])
+
+
+def last_delivered(warehouse: Warehouse, before: datetime) -> tuple[datetime | None, bool]:
+    """The latest observed_at before an instant (UTC, no zone) of a night that was delivered; whether a later one was."""
+    found = warehouse.rows(
+        "SELECT max(observed_at) FILTER (observed_at < ?), count(*) FILTER (observed_at > ?) FROM ops.run "
+        "WHERE delivered_at IS NOT NULL",
+        [before, before],
+    )
+    return found[0][0], bool(found[0][1])
+
+
 def row_of(warehouse: Warehouse, run_id: str) -> RunRow:
     """What became of a run; a run that was never begun has state 'unknown'."""
     found = warehouse.rows(
@@ -79,6 +94,13 @@ def row_of(warehouse: Warehouse, run_id: str) -> RunRow:
         [run_id],
     )
     return RunRow(*found[0]) if found else RunRow("unknown", None, 0, "")
+
+
+def is_settled(warehouse: Warehouse, *, is_posting: bool) -> bool:
+    """Whether a run would deliver nothing of what the latest run published: it was not killed before, and no post waits."""
+    told = "SELECT arg_max(delivered_at IS NOT NULL, started_at) FROM ops.run WHERE state = 'published'"
+    waiting = "SELECT count(*) FROM alerts.delivery WHERE delivery_state = 'pending' AND sink = 'webhook'"
+    return bool(warehouse.scalar(told)) and not (is_posting and warehouse.scalar(waiting))
 
 
 def last_published(warehouse: Warehouse) -> str | None:

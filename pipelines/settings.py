@@ -13,19 +13,38 @@ import os
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data_contracts.errors import UsageError
 
 SourceName = Literal["simulated", "inbox", "oulad"]
+RuleName = Literal[
+    "never_started",
+    "ticket_open",
+    "first_meeting_not_held",
+    "mentor_silent",
+    "commitment_overdue",
+    "cadence_broken",
+    "goal_behind",
+]
+RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
 
-# HANDRAIL_HOME says where everything lies, the settings among them.
-_NO_SETTINGS = {"home"}
+# HANDRAIL_HOME says where everything lies, the settings among them; HANDRAIL_WEBHOOK_SECRET and its file are credentials.
+NO_SETTINGS = {"home", "webhook_secret", "webhook_secret_file"}
 
 # HANDRAIL_LRS_<NAME>_PASSWORD and its like are credentials: read where they are needed, and no settings.
 LRS_CREDENTIALS = ("username", "password", "token")
@@ -132,6 +151,38 @@ class Settings(BaseSettings):
     stuck_days: int = Field(
         21, ge=1, description="Available days without meeting, goal or commitment: a match is stuck"
     )
+    alert_rules: tuple[RuleName, ...] = Field(RULE_NAMES, description="Rules that alert beside the model")
+    goal_behind_points: float = Field(
+        10, gt=0, le=100, description="Percentage points under what the timeline expects: a goal is behind"
+    )
+    good_news: bool = Field(True, description="Tell mentors when a learner is back or a goal attained")
+    resolve_active_days: int = Field(2, ge=0, le=7, description="Active days in 7 that resolve a risk alert")
+    escalate_after_days: int = Field(5, ge=1, description="Working days after which an unreviewed alert is escalated")
+    minutes_learned_from: int = Field(
+        30, ge=0, description="Sessions of a level from which on its expected minutes are their median; 0: never"
+    )
+    contact_risk_ratios: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | tuple[()] = Field(
+        (), description="Risk ratios of contact by thirds of risk, low to high, as a trial of yours found them"
+    )
+    routing_method: Literal["assignment", "greedy"] = Field("assignment", description="How alerts are given to mentors")
+    holdout_share: float = Field(0.0, ge=0, le=0.5, description="Chance of the hold-out lottery at the cut; 0: none")
+    holdout_band_probability: float = Field(0.05, gt=0, le=1, description="How far apart the two of a pair may be")
+    holdout_days: int = Field(28, ge=7, description="Days for which the lot binds")
+    holdout_seed: int = Field(20, description="Seed of the lottery")
+    holdout_consent: Literal["learner", "programme"] = Field(
+        "learner", description="Who must have agreed: each learner (lottery_consented_at), or the programmes named next"
+    )
+    holdout_programmes: tuple[str, ...] = Field((), description="Programmes that have told their learners of it")
+    names_in_spill_over: tuple[str, ...] = Field(
+        (), description="Programmes whose learners may be named to a mentor who is not their own"
+    )
+    digests: bool = Field(True, description="Write a digest for each mentor and coordinator")
+    digest_hour: int = Field(7, ge=0, le=23, description="Hour of the recipient's morning at which a digest is due")
+    outbox_days: int = Field(90, ge=1, description="Days after which a digest is removed")
+    webhook_url: str = Field("", description="Where each new or escalated alert is posted; empty: nowhere")
+    webhook_identifiers: bool = Field(False, description="Post learner_key and mentor_key beside the pseudonyms")
+    webhook_timeout_seconds: float = Field(10, gt=0, description="Seconds after which an answer is given up")
+    webhook_attempts: int = Field(4, ge=1, description="Attempts a night for each")
     capacity_minutes: int = Field(60, ge=0, description="A mentor's minutes a week where none are stated")
     midweek_share: float = Field(0.40, ge=0, le=1, description="Share of the minutes kept for Tuesday to Friday")
     coordinator_share: float = Field(0.10, ge=0, le=1, description="Active participations a coordinator takes a week")
@@ -188,7 +239,9 @@ class Settings(BaseSettings):
 
     def public_json(self) -> str:
         """Settings in force as one line of JSON; paths are left out, since they tell of the machine."""
-        told = self.model_dump(mode="json", exclude={"data": True, "lrs": {"__all__": {"credentials_file"}}})
+        told = self.model_dump(
+            mode="json", exclude={"data": True, "webhook_url": True, "lrs": {"__all__": {"credentials_file"}}}
+        )
         return json.dumps(told, sort_keys=True)
 
 
@@ -241,7 +294,7 @@ def load_settings(file: Path) -> Settings:
     in_environment = {name.removeprefix(prefix).lower() for name in os.environ if name.startswith(prefix)}
     _refuse_unknown(values, file.name)
     _refuse_unknown_of_lrs(values.get("lrs", []), file)
-    no_settings = _NO_SETTINGS | {key for key in in_environment if _is_credential(key)}
+    no_settings = NO_SETTINGS | {key for key in in_environment if _is_credential(key)}
     _refuse_unknown(in_environment - no_settings, "environment", tuple(Settings.model_fields.keys() - {"lrs"}))
     try:
         return Settings(**values)  # type: ignore[arg-type]  # pydantic checks each value

@@ -17,6 +17,7 @@ from data_contracts.features import MODELLED_NAMES
 from data_contracts.schema import Table
 from data_contracts.tables import risk as tables
 from models import drift, store
+from models.contacted import MARKS
 from models.contract import schema_of
 from models.fairness import fairness_rows
 from models.gate import MAIN, Rival, Verdict, is_unseen_by, judge
@@ -114,15 +115,18 @@ _GATE = schema_of(tables.GATE, without=("model_id",))
 
 
 def data_mark(rows: pl.DataFrame) -> str:
-    """Hash of landmarks: ids, days, features and labels, in their order; 16 hexadecimal digits.
+    """Hash of landmarks: ids, days, features, labels and, where there are some, marks of contact; 16 hexadecimal digits.
 
     Equal rows have equal marks on every machine and with every version of the libraries.
     """
     labels = [f"abandons_{horizon}" for horizon in HORIZONS]
-    digest = sha256(" ".join((*MODELLED_NAMES, *labels)).encode())
+    marks = [mark for mark in MARKS.values() if mark in rows and rows[mark].any()]
+    digest = sha256(" ".join((*MODELLED_NAMES, *labels, *marks)).encode())
     for part in rows.sort("observed_epoch_day", "enrolment_id").iter_slices(_SLICE_ROWS):
         digest.update("\n".join(part["enrolment_id"]).encode())
-        numbers = part.select("observed_epoch_day", *MODELLED_NAMES, *labels).cast(pl.Float64).fill_null(float("nan"))
+        numbers = (
+            part.select("observed_epoch_day", *MODELLED_NAMES, *labels, *marks).cast(pl.Float64).fill_null(float("nan"))
+        )
         for column in numbers:
             digest.update(np.ascontiguousarray(column.to_numpy(), dtype="<f8").tobytes())
     return digest.hexdigest()[:16]

@@ -30,7 +30,7 @@ from pipelines.home import Home
 from pipelines.migrations import RECORDS, migrate
 from pipelines.settings import Settings
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DERIVED = ("raw", "core", "features")
 
 _FRUGAL = "400MB"
@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS ops.run (
     run_id VARCHAR, source VARCHAR, observed_at TIMESTAMP, started_at TIMESTAMP, ended_at TIMESTAMP, state VARCHAR,
     exit_code INTEGER, publication_id VARCHAR, quarantined_before BIGINT, quarantined_after BIGINT, message VARCHAR);
 ALTER TABLE ops.run ADD COLUMN IF NOT EXISTS failed_sources VARCHAR;
+ALTER TABLE ops.run ADD COLUMN IF NOT EXISTS delivered_at TIMESTAMP;
 CREATE TABLE IF NOT EXISTS ops.archive_unit (unit BIGINT);
 CREATE TABLE IF NOT EXISTS ops.basis (area VARCHAR, basis VARCHAR);
 CREATE TABLE IF NOT EXISTS ops.lrs_pull (
@@ -50,6 +51,26 @@ CREATE TABLE IF NOT EXISTS ops.lrs_pull (
 CREATE TABLE IF NOT EXISTS ops.access_log (accessed_at TIMESTAMP, command VARCHAR, row_count BIGINT);
 CREATE TABLE IF NOT EXISTS ops.check_result (
     run_id VARCHAR, table_name VARCHAR, check_name VARCHAR, is_passed BOOLEAN, check_value DOUBLE, row_count BIGINT);
+"""
+
+# How alerts stand, as `models.lifecycle` folds events: a closed alert stays closed unless it is reopened, and what was
+# acted on is not merely reviewed.
+_CURRENT_ALERTS = """
+CREATE OR REPLACE VIEW alerts.current AS
+WITH told AS (
+    SELECT *, CASE event_kind WHEN 'opened' THEN 0 WHEN 'reviewed' THEN 1 WHEN 'acted' THEN 2 WHEN 'dismissed' THEN 3
+            WHEN 'resolved' THEN 3 END AS weight,
+        count(*) FILTER (event_kind = 'reopened') OVER (PARTITION BY alert_id ORDER BY happened_at, event_number
+            ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS reopened_later_count
+    FROM alerts.event
+)
+SELECT alert_id, any_value(participation_id) AS participation_id, any_value(learner_id) AS learner_id,
+    any_value(kind) AS kind, any_value(rule) AS rule,
+    replace(arg_min(event_kind, (-weight, happened_at, event_number)) FILTER (decides), 'opened', 'new') AS state,
+    arg_min(happened_at, (-weight, happened_at, event_number)) FILTER (decides) AS state_at,
+    min(happened_at) FILTER (event_kind = 'opened') AS opened_at, max(happened_at) AS last_happened_at
+FROM (SELECT *, weight IS NOT NULL AND NOT (weight = 3 AND reopened_later_count > 0) AS decides FROM told)
+GROUP BY alert_id
 """
 
 _IDENTITY = """
@@ -154,6 +175,8 @@ class Warehouse:
             *ALERT_TABLES,
         ):
             self.con.execute(f"CREATE TABLE IF NOT EXISTS {contract.qualified_name} ({contract.ddl()})")
+
+        self.con.execute(_CURRENT_ALERTS)
 
     def replay(self) -> None:
         """Empty what is derived and fill schema raw anew from the archive; core and features follow from raw.

@@ -39,6 +39,9 @@ FIELDS = (
     text("org_unit", "Organisational unit of the learner"),
     date("left_on", "Last day in the organisation"),
     instant("opted_out_at", "When the learner opted out of scoring and alerts"),
+    instant(
+        "lottery_consented_at", "When the learner agreed that a lot may decide between equal claims to a mentor's time"
+    ),
     date("from_on", "First day of the period"),
     date("to_on", "Last day of the period"),
     date("closed_on", "Day on which the organisation is closed"),

@@ -46,6 +46,7 @@ FIELDS = (
         "course",
         "days_of_history",
         "without_batches",
+        "without_contacted",
         "new_learners",
         "group",
         "gate",

@@ -46,7 +46,7 @@ _SPECS: tuple[tuple[str, str, str, str], ...] = (
         "learner_key",
         (
             "learner_key display_name* contact_address* timezone* language* org_unit* manager_key* left_on* "
-            "opted_out_at* gender* age_band* disability* deprivation_band*"
+            "opted_out_at* lottery_consented_at* gender* age_band* disability* deprivation_band*"
         ),
     ),
     (

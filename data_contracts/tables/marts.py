@@ -8,7 +8,7 @@ from __future__ import annotations
 from data_contracts.schema import Level, Table
 from data_contracts.tables import table
 
-MARTS_CONTRACT_VERSION = "1.2"
+MARTS_CONTRACT_VERSION = "1.3"
 
 
 def _mart(name: str, description: str, grain: str, key: str, spec: str, level: Level = "aggregate") -> Table:
@@ -65,11 +65,29 @@ MARTS: dict[str, Table] = {
             "alert",
             "alert_id",
             "alert_id learner_id programme_id course_id* enrolment_id* mentor_id* kind:alert_kind rule* "
-            "state:alert_state opened_at state_at observed_at abandonment_probability_28d* risk_band* "
-            "probability_change_7d* is_too_early reason_1_family* reason_1_text* reason_2_family* reason_2_text* "
+            "state:alert_state opened_at state_at resolution* escalated_at* observed_at abandonment_probability_28d* "
+            "risk_band* probability_change_7d* is_too_early reason_1_family* reason_1_text* reason_2_family* reason_2_text* "
             "reason_3_family* reason_3_text* level channel:alert_channel expected_minutes next_step* is_served "
             "unserved_reason* model_id*",
             "learner",
+        ),
+        _mart(
+            "alert_cards",
+            "Served alerts as the mentor they are routed to may see them: for dashboards that mentors read",
+            "alert with a mentor",
+            "alert_id",
+            "alert_id mentor_id learner_id programme_id audience state:alert_state kind:alert_kind* "
+            "abandonment_probability_28d* risk_band* probability_change_7d* reason_1_text* reason_2_text* reason_3_text* "
+            "level* channel:alert_channel* expected_minutes* next_step* agreed_goals* open_commitments*",
+            "learner",
+        ),
+        _mart(
+            "alert_quality",
+            "How good alerts were and what became of them, on alerts whose 28 days are over",
+            "slice and metric",
+            "slice_kind slice_value metric_name",
+            "slice_kind:alert_slice_kind slice_value metric_name metric_value* metric_low* metric_high* n_count "
+            "n_events_count",
         ),
         _mart(
             "learner_risk",

@@ -20,6 +20,7 @@ OWNERS = {
     "4_risk": "team:data-science",
     "5_alerts": "team:mentoring",
     "6_marts": "team:analytics",
+    "7_delivery": "team:mentoring",
 }
 
 Outcome = int | tuple[int, Mapping[str, Any]]

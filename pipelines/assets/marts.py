@@ -16,6 +16,7 @@ import polars as pl
 from data_contracts.errors import GateError
 from data_contracts.tables.inputs import RAW_INPUTS
 from data_contracts.tables.marts import MARTS, MARTS_CONTRACT_VERSION
+from models.alert_quality import alert_quality
 from models.effect import not_estimated
 from models.learning_mix import Allocation, allocate_costs, learning_mix, with_currency
 from models.roi import ROISettings, programme_roi, with_time_costs
@@ -24,6 +25,7 @@ from pipelines.assets import Outcome, table_asset
 from pipelines.assets.risk import champion
 from pipelines.home import now
 from pipelines.marts import MART_QUERIES, MartContext, money
+from pipelines.marts import alert_quality as judged
 from pipelines.resources import Night
 from pipelines.warehouse import current
 
@@ -38,6 +40,8 @@ _DEPS: Mapping[str, tuple[str, ...]] = {
     "dim_learner": ("core_enrolment",),
     "dim_date": ("core_enrolment",),
     "learner_alerts": ("alert_current",),
+    "alert_cards": ("alert_current", "core_goal"),
+    "alert_quality": ("alert_current",),
     "learner_risk": ("risk_score",),
     "unserved_risk": ("alert_unserved",),
     "engagement_weekly": ("core_enrolment_day", "core_submission", "core_enrolment"),
@@ -66,17 +70,6 @@ _DEPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _context(night: Night) -> MartContext:
-    return MartContext(
-        observed_at=night.observed_at,
-        tonight_epoch_day=night.tonight_epoch_day,
-        run_id=night.run_id,
-        first_meeting_days=night.settings.first_meeting_days,
-        mentor_silent_days=night.settings.mentor_silent_days,
-        stuck_days=night.settings.stuck_days,
-    )
-
-
 def _write(night: Night, name: str, select: str) -> int:
     return night.build.write(MARTS[name], select, night.publication_id)
 
@@ -96,7 +89,7 @@ def _about(name: str) -> str:
 def _query_mart(name: str) -> dg.AssetsDefinition:
     @table_asset(MARTS[name], group=GROUP, key=name, deps=_DEPS[name], about=_about(name))
     def asset(night: Night) -> Outcome:
-        return _write(night, name, MART_QUERIES[name](_context(night)))
+        return _write(night, name, MART_QUERIES[name](MartContext.of(night)))
 
     return asset
 
@@ -113,6 +106,21 @@ def _money(night: Night) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, Allo
     minutes = warehouse.frame(money.mentor_minutes(tonight))
     loaded = with_time_costs(allocation.costs, evidence, minutes, programmes)
     return programmes, evidence, active, Allocation(loaded, allocation.withheld)
+
+
+@table_asset(
+    MARTS["alert_quality"],
+    group=GROUP,
+    key="alert_quality",
+    deps=_DEPS["alert_quality"],
+    kinds=("polars", "duckdb"),
+)
+def alert_quality_mart(night: Night) -> Outcome:
+    """No figure about a single mentor. A low precision may be a good mentor: who is contacted in time stays."""
+    context, days = MartContext.of(night), night.settings.abandon_after_days
+    alerts = night.warehouse.frame(judged.judged_alerts(context, abandon_after_days=days))
+    weeks = int(night.warehouse.scalar(judged.mentor_weeks(context, abandon_after_days=days)))
+    return _write_frame(night, "alert_quality", alert_quality(alerts, mentor_weeks=weeks))
 
 
 @table_asset(
@@ -218,6 +226,7 @@ def _gate(night: Night) -> None:
 
 ASSETS = [
     *(_query_mart(name) for name in MART_QUERIES),
+    alert_quality_mart,
     learning_mix_mart,
     mentoring_effect_mart,
     programme_roi_mart,

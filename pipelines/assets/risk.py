@@ -8,6 +8,7 @@ import polars as pl
 
 from data_contracts.tables import risk as tables
 from models import drift
+from models.contacted import with_contacts
 from models.explain import reasons
 from models.metrics import quality_rows
 from models.score import is_too_early, score, with_bands
@@ -15,6 +16,7 @@ from models.train import RiskModel, TooLittleHistory, TrainingSettings, train
 from pipelines import __version__, champions, lateness, runs
 from pipelines.assets import OWNERS, table_asset
 from pipelines.checks import table_metadata
+from pipelines.contacts import contacts_by_alert
 from pipelines.reports.model_card import predictions_with_history, write_model_card
 from pipelines.resources import Night, NightResource
 from pipelines.training import SCORES, submit, usable_champion
@@ -37,7 +39,7 @@ def champion(night: Night) -> str | None:
 
 @dg.asset(
     key="risk_model",
-    deps=["feat_enrolment_week", "feat_label", "raw_learner"],
+    deps=["feat_enrolment_week", "feat_label", "raw_learner", "raw_survey_response"],
     group_name=GROUP,
     owners=[OWNERS[GROUP]],
     kinds={"lightgbm", "scikitlearn"},
@@ -59,6 +61,7 @@ def risk_model(night: NightResource, config: TrainingConfig) -> dg.MaterializeRe
         "SELECT * FROM features.enrolment_week JOIN features.label USING (enrolment_id, observed_epoch_day) "
         "WHERE NOT is_scoring"
     )
+    landmarks = with_contacts(landmarks, contacts_by_alert(open_night))
     settings = TrainingSettings(seed=open_night.settings.seed, threads=open_night.settings.threads)
     trained = train(landmarks, tonight_epoch_day=open_night.tonight_epoch_day, settings=settings)
     if isinstance(trained, TooLittleHistory):

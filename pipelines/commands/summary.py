@@ -20,6 +20,9 @@ _ESTIMATORS = {
     "inactive_7d_rule": "no activity for 7 days",
 }
 
+# Alerts that ask something of somebody.
+_CALLS = "state IN ('new', 'reviewed', 'acted') AND kind <> 'good_news'"
+
 
 def summary(home: Home, settings: Settings) -> str:
     """Learners, statements, model quality beside both baselines, alerts, learning mix and ROI, and where it all lies."""
@@ -133,23 +136,36 @@ def _model(marts: duckdb.DuckDBPyConnection) -> str:
 
 
 def _alerts(marts: duckdb.DuckDBPyConnection) -> str:
-    total, by_mentor, mentors, by_coordinator = _rows(
+    total, by_mentor, mentors, by_coordinator, opened, resolved, escalated, good = _rows(
         marts,
-        "SELECT count(*), count(*) FILTER (is_served AND mentor_id IS NOT NULL), "
-        "count(DISTINCT mentor_id) FILTER (is_served), count(*) FILTER (is_served AND mentor_id IS NULL) "
-        "FROM learner_alerts WHERE state <> 'resolved'",
+        f"SELECT count(*) FILTER ({_CALLS}), count(*) FILTER ({_CALLS} AND is_served AND mentor_id IS NOT NULL), "
+        f"count(DISTINCT mentor_id) FILTER ({_CALLS} AND is_served), "
+        f"count(*) FILTER ({_CALLS} AND is_served AND mentor_id IS NULL), "
+        f"count(*) FILTER ({_CALLS} AND opened_at = observed_at), count(*) FILTER (state = 'resolved'), "
+        f"count(*) FILTER ({_CALLS} AND escalated_at IS NOT NULL), "
+        "count(*) FILTER (kind = 'good_news' AND state <> 'resolved') FROM learner_alerts",
     )[0]
     head = (
-        f"Alerts tonight: {total:,}; {by_mentor:,} fit into the minutes of {mentors:,} mentors, "
+        f"Alerts tonight: {total:,} open, {opened:,} of them new; {by_mentor:,} fit into the minutes of {mentors:,} mentors, "
         f"{by_coordinator:,} go to the programmes' coordinators"
     )
+    more = [
+        f"{count:,} {what}"
+        for count, what in (
+            (resolved, "were resolved"),
+            (escalated, "escalated, since nobody reviewed them"),
+            (good, "pieces of good news"),
+        )
+        if count
+    ]
+    head += f"\n  {', '.join(more)}" if more else ""
     lines = [head]
     first = _rows(
         marts,
         "SELECT a.learner_id, p.name, a.kind, a.rule, a.abandonment_probability_28d, a.probability_change_7d, "
         "a.reason_1_text, a.reason_2_text, a.reason_3_text, a.level, a.channel, a.expected_minutes, a.next_step "
-        "FROM learner_alerts AS a JOIN dim_programme AS p USING (programme_id) WHERE a.is_served AND a.state <> 'resolved' "
-        "ORDER BY a.abandonment_probability_28d DESC NULLS LAST, a.alert_id LIMIT 5",
+        "FROM learner_alerts AS a JOIN dim_programme AS p USING (programme_id) "
+        f"WHERE a.is_served AND {_CALLS} ORDER BY a.abandonment_probability_28d DESC NULLS LAST, a.alert_id LIMIT 5",
     )
     for learner, programme, kind, rule, probability, change, *rest in first:
         *texts, level, channel, minutes, step = rest

@@ -2,12 +2,24 @@
 
 Belongs here: queries whose columns are the mart contract's without `publication_id`, ordered by its key. Does not
 belong here: writing and publishing (`pipelines.publish`), and the marts that are records of a run or estimates
-(publication, learning_mix, programme_roi, mentoring_effect).
+(publication, alert_quality, learning_mix, programme_roi, mentoring_effect).
 """
 
 from __future__ import annotations
 
-from pipelines.marts import community, demand, dimensions, engagement, goals, issues, load, mentoring, quality, risk
+from pipelines.marts import (
+    cards,
+    community,
+    demand,
+    dimensions,
+    engagement,
+    goals,
+    issues,
+    load,
+    mentoring,
+    quality,
+    risk,
+)
 from pipelines.marts.as_of import MartContext, MartQuery
 
 MART_QUERIES: dict[str, MartQuery] = {
@@ -19,6 +31,7 @@ MART_QUERIES: dict[str, MartQuery] = {
         dimensions.dim_learner,
         dimensions.dim_date,
         risk.learner_alerts,
+        cards.alert_cards,
         risk.learner_risk,
         risk.unserved_risk,
         engagement.engagement_weekly,

@@ -17,6 +17,7 @@ from data_contracts.tables.inputs import RAW_INPUTS
 from pipelines import warehouse
 from pipelines.core.local_time import epoch_day as local_day
 from pipelines.core.local_time import monday
+from pipelines.resources import Night
 
 _RUN_ID = re.compile(r"[0-9A-Za-z_-]+")
 
@@ -47,6 +48,19 @@ class MartContext:
         if not _RUN_ID.fullmatch(self.run_id):
             message = "run_id of the marts may hold letters, digits, '-' and '_' only"
             raise PermanentError(message)
+
+    @classmethod
+    def of(cls, night: Night) -> MartContext:
+        """What the marts of a night see."""
+        settings = night.settings
+        return cls(
+            observed_at=night.observed_at,
+            tonight_epoch_day=night.tonight_epoch_day,
+            run_id=night.run_id,
+            first_meeting_days=settings.first_meeting_days,
+            mentor_silent_days=settings.mentor_silent_days,
+            stuck_days=settings.stuck_days,
+        )
 
     @property
     def observed(self) -> str:

@@ -18,8 +18,8 @@ def mentor_load(context: MartContext) -> str:
     """Each mentor's ISO weeks from the first match or meeting to tonight's, by the mentor's own clock.
 
     Minutes of tonight's week are as routing counted them. In past weeks nothing is planned any more; used is meetings
-    held, a group's once, and alerts served that week, a learner's once at the most expected minutes, as routing charges
-    them. An alert is counted in the mentor's local week in which it was first served. Load ratio = (planned + used) /
+    held, a group's once, and the minutes that alerts had been given by the week's last night. An alert, good news aside,
+    is counted in the mentor's local week in which it was first served. Load ratio = (planned + used) /
     available; null where nothing is available. Trailing windows (messages 28 days, ratings 84) end with the week's last
     day or yesterday. Ratings show as means of at least five only.
     """
@@ -33,8 +33,8 @@ def mentor_load(context: MartContext) -> str:
     event AS {context.happened("mentoring_event")},
     capacity AS (
         SELECT mentor_id, {to_epoch_day("week_starts_on")} AS week, observed_at, available_minutes, planned_minutes,
-            used_minutes, is_capacity_assumed
-        FROM alerts.capacity
+            used_minutes, alert_minutes, is_capacity_assumed
+        FROM alerts.capacity WHERE observed_at <= {context.observed}
     ),
     tonight AS (SELECT * FROM capacity WHERE observed_at = {context.observed}),
     reach AS (
@@ -45,22 +45,16 @@ def mentor_load(context: MartContext) -> str:
             FROM {context.matches()}
         ) GROUP BY mentor_id, week
     ),
-    served AS (
-        SELECT mentor_id, week, alert_id, learner_id, expected_minutes
-        FROM alerts.alert JOIN capacity USING (mentor_id, observed_at)
-        WHERE is_served AND observed_at <= {context.observed}
-    ),
     alert AS (
         SELECT mentor_id, week, count(*) AS alerts_count
-        FROM (SELECT mentor_id, alert_id, min(week) AS week FROM served GROUP BY mentor_id, alert_id)
-        GROUP BY mentor_id, week
-    ),
-    charged AS (
-        SELECT mentor_id, week, sum(minutes) AS alert_minutes
         FROM (
-            SELECT mentor_id, week, learner_id, max(expected_minutes) AS minutes
-            FROM served GROUP BY mentor_id, week, learner_id
+            SELECT mentor_id, alert_id, min(week) AS week
+            FROM alerts.alert JOIN capacity USING (mentor_id, observed_at)
+            WHERE is_served AND kind <> 'good_news' GROUP BY mentor_id, alert_id
         ) GROUP BY mentor_id, week
+    ),
+    given AS (
+        SELECT mentor_id, week, arg_max(alert_minutes, observed_at) AS alert_minutes FROM capacity GROUP BY mentor_id, week
     ),
     answer AS (
         SELECT mentor_id, week,
@@ -88,8 +82,8 @@ def mentor_load(context: MartContext) -> str:
                 coalesce(tonight.planned_minutes, week.planned_minutes) AS planned_minutes,
                 coalesce(tonight.is_capacity_assumed, week.is_capacity_assumed) AS is_capacity_assumed
             ),
-            coalesce(tonight.used_minutes, week.held_minutes + coalesce(alert_minutes, 0)) AS used_minutes
-        FROM week LEFT JOIN tonight USING (mentor_id, week) LEFT JOIN charged USING (mentor_id, week)
+            coalesce(tonight.used_minutes, week.held_minutes + coalesce(given.alert_minutes, 0)) AS used_minutes
+        FROM week LEFT JOIN tonight USING (mentor_id, week) LEFT JOIN given USING (mentor_id, week)
     )
     SELECT mentor_id, {to_date("week")} AS week_starts_on, available_minutes, planned_minutes,
         {rounded("used_minutes")} AS used_minutes,

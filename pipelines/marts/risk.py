@@ -19,10 +19,13 @@ def _columns(mart: str) -> str:
 
 
 def learner_alerts(context: MartContext) -> str:
-    """Tonight's alerts, in every state; earlier nights stay in the warehouse."""
+    """Tonight's alerts, in every state; earlier nights stay in the warehouse.
+
+    Of a night that is earlier than those on record, alerts as they last stood before it.
+    """
     return f"""
     SELECT {_columns("learner_alerts")} FROM alerts.alert
-    WHERE observed_at = {context.observed}
+    WHERE observed_at = (SELECT max(observed_at) FROM alerts.alert WHERE observed_at <= {context.observed})
     ORDER BY alert_id
     """
 

@@ -117,6 +117,7 @@ def finish(home: Home, settings: Settings) -> Erased:
         with sweep.working():
             _clean_deliveries(warehouse, sweep)
             _clean_sealed(warehouse, sweep)
+            _clean_outbox(warehouse, sweep)
         log_access(warehouse, "erase", sum(sweep.removed.values()))
         warehouse.execute("CHECKPOINT")
         warehouse.execute("CHECKPOINT identity")
@@ -188,6 +189,7 @@ def _dry_run(home: Home, settings: Settings, person: Person, pseudonyms: Pseudon
             sweep.clean_delivery(path, table, _folder(home, path))
         with Warehouse.of(home, settings) as warehouse:
             _clean_sealed(warehouse, sweep)
+            _clean_outbox(warehouse, sweep)
             warehouse.execute("CHECKPOINT")
             warehouse.execute("CHECKPOINT identity")
         for path in (*sweep.databases(), home.identity_file):
@@ -243,6 +245,24 @@ def _clean_sealed(warehouse: Warehouse, sweep: Sweep) -> None:
             if not sweep.is_dry_run:
                 forget_file(warehouse, content_hash, table)
         shutil.rmtree(folder)
+
+
+def _clean_outbox(warehouse: Warehouse, sweep: Sweep) -> None:
+    """Digests that named the person, as alerts.delivery tells: a short name alone could not be looked for in them.
+
+    It comes before that table loses its rows, so a killed erasure finds what is left.
+    """
+    ids = sorted(sweep.finder.person.ids)
+    rows = warehouse.rows(
+        "SELECT DISTINCT json_extract_string(payload, '$.digest_on') AS day, recipient_id FROM alerts.delivery "
+        "WHERE sink = 'digest' AND (learner_id IN (SELECT unnest($1)) OR recipient_id IN (SELECT unnest($1)) "
+        "OR json_extract_string(payload, '$.mentor_id') IN (SELECT unnest($1))) "
+        "AND day IS NOT NULL AND recipient_id IS NOT NULL ORDER BY ALL",
+        [ids],
+    )
+    for day, recipient in rows:
+        for path in sorted((sweep.home.outbox / str(day)).glob(f"*{recipient}*")):
+            sweep.remove(path)
 
 
 def sealed_files(warehouse: Warehouse) -> list[tuple[str, str, str, datetime]]:

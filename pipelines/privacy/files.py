@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import unescape
 from pathlib import Path
 
 import duckdb
@@ -59,6 +60,7 @@ class Sweep:
     is_dry_run: bool = False
     removed: Counter[str] = field(default_factory=Counter)
     left: list[str] = field(default_factory=list)
+    _digests: set[Path] = field(default_factory=set)
 
     @cached_property
     def mapping(self) -> InboxMapping:
@@ -110,6 +112,15 @@ class Sweep:
         sync(aside)
         os.replace(aside, path)
         sync(path.parent)
+
+    def remove(self, path: Path) -> None:
+        """Remove a digest that named the person among others; the next week's is written without them."""
+        if path not in self._digests:
+            self.removed[self._place(path)] += 1
+        self._digests.add(path)
+        if not self.is_dry_run:
+            path.unlink()
+            sync(path.parent)
 
     # --- databases ----------------------------------------------------------------------------------------------
 
@@ -222,7 +233,10 @@ class Sweep:
 
     def _clean_other(self, con: duckdb.DuckDBPyConnection, path: Path) -> None:
         head = _head(path)
-        if head.startswith(_PARQUET):
+        if self.home.outbox in path.parents:
+            if self.finder.is_in(path.name) or self.finder.is_in(unescape(path.read_text("utf-8", "replace"))):
+                self.remove(path)
+        elif head.startswith(_PARQUET):
             self._clean_parquet(con, path)
         elif head.startswith(_SQLITE):
             self._clean_sqlite(path)
@@ -393,6 +407,8 @@ class Sweep:
     def _place(self, path: Path) -> str:
         """Where a file lies, without its name where that may be a person's."""
         relative = path.relative_to(self.home.path)
+        if self.home.outbox in path.parents:
+            return self.home.outbox.name
         if len(relative.parts) == 1:
             return relative.name
         return str(relative.parent if self.finder.is_in(relative.name) else relative)

@@ -18,9 +18,11 @@ from data_contracts.features import BY_NAME
 from data_contracts.tables import risk as tables
 from models import store
 from models.card import CardFacts, CardFrames, model_card
+from models.contacted import MARKS, with_contacts
 from models.document import markdown
 from models.metrics import quality_rows, reliability
 from pipelines import __version__
+from pipelines.contacts import contacts_by_alert
 from pipelines.home import EPOCH
 from pipelines.reports.page import html
 from pipelines.resources import Night
@@ -33,7 +35,7 @@ def predictions_with_history(night: Night, model_id: str) -> pl.DataFrame:
 
     A learner is new who had no landmark before the fold: no part of the model has met them.
     """
-    return night.warehouse.frame(
+    predictions = night.warehouse.frame(
         "SELECT p.* EXCLUDE model_id, e.ended_epoch_day, "
         "p.observed_epoch_day - greatest(e.enrolled_epoch_day, e.course_start_epoch_day) AS days_of_history, "
         "coalesce(l.is_batch_end, false) AS is_batch_end, "
@@ -44,6 +46,9 @@ def predictions_with_history(night: Night, model_id: str) -> pl.DataFrame:
         "AS seen USING (learner_id) "
         f"WHERE p.model_id = '{model_id}' ORDER BY ALL"
     )
+    marked = with_contacts(predictions, contacts_by_alert(night))
+    of_its_horizon = [pl.col(mark) & (pl.col("horizon") == horizon) for horizon, mark in MARKS.items()]
+    return marked.with_columns(is_contacted=pl.any_horizontal(of_its_horizon)).drop(MARKS.values())
 
 
 def write_model_card(night: Night, model_id: str) -> Path:

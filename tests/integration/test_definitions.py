@@ -19,7 +19,7 @@ from pipelines.build import build_defs
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "definitions.json"
-GROUPS = ("1_raw", "2_core", "2_programme", "3_features", "4_risk", "5_alerts", "6_marts")
+GROUPS = ("1_raw", "2_core", "2_programme", "3_features", "4_risk", "5_alerts", "6_marts", "7_delivery")
 PREFIXES = {
     "1_raw": "raw_",
     "2_core": "core_",
@@ -27,6 +27,7 @@ PREFIXES = {
     "3_features": "feat_",
     "4_risk": "risk_",
     "5_alerts": "alert_",
+    "7_delivery": "alert_",
 }
 # An underscore inside a name is no emphasis.
 MARKDOWN = re.compile(r"[`*#\[\]<>|]|\b_|_\b|https?://")
@@ -86,6 +87,7 @@ def test_every_layer_but_the_marts_has_four_to_seven_assets(specs):
     sizes = {group: sum(spec.group_name == group for spec in specs.values()) for group in GROUPS}
     assert sum(sizes.values()) == len(specs)
     assert sizes.pop("6_marts") == len(MARTS)
+    assert sizes.pop("7_delivery") == 1
     assert all(4 <= size <= 7 for size in sizes.values()), sizes
 
 

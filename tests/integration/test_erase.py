@@ -367,7 +367,7 @@ def test_what_cannot_be_rewritten_is_named_and_keeps_the_erase_open(home, handra
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(home, sought, handrail):
     def delivered():
-        folders = ("inbox", "marts", "archive", "reports", "log", "simulated")
+        folders = ("inbox", "marts", "archive", "reports", "outbox", "log", "simulated")
         return {path: path.read_bytes() for name in folders for path in (home / name).rglob("*") if path.is_file()}
 
     rows, files = rows_of(home), delivered()

@@ -14,7 +14,7 @@ from data_contracts.features import BY_NAME, FEATURE_NAMES
 from data_contracts.tables.inputs import INPUTS
 from data_contracts.tables.marts import MARTS
 from pipelines.cli import COMMANDS
-from pipelines.settings import LRS_CREDENTIALS, Settings
+from pipelines.settings import LRS_CREDENTIALS, NO_SETTINGS, Settings
 from pipelines.sources.tables.judge import REFERENCES, _faults_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,7 +156,7 @@ def test_every_link_leads_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_environment_variable_named_is_a_setting_or_the_home(page):
-    known = {f"HANDRAIL_{name.upper()}" for name in Settings.model_fields} | {"HANDRAIL_HOME"}
+    known = {f"HANDRAIL_{name.upper()}" for name in {*Settings.model_fields, *NO_SETTINGS}}
     named = set(re.findall(r"HANDRAIL_[A-Z_]+[A-Z]", page.read_text("utf-8")))
     ends = tuple(f"_{what.upper()}" for what in LRS_CREDENTIALS)
     credentials = {name for name in named if name.startswith("HANDRAIL_LRS_") and name.endswith(ends)}

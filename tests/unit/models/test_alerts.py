@@ -1,17 +1,16 @@
-"""Who is alerted, why, and which alert of an earlier night goes on."""
+"""Who is alerted tonight, and why."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 import polars as pl
 import pytest
 
-from data_contracts.tables.alerts import ALERT, CANDIDATE
+from data_contracts.tables.alerts import CANDIDATE
 from data_contracts.tables.risk import REASON, SCORE
-from models.alerts import AlertInputError, AlertSettings, candidates, open_or_continue
+from models.alerts import AlertInputError, AlertSettings, candidates
 from models.contract import schema_of
 
 NIGHT = datetime(2026, 3, 4, 3, 30)  # noqa: DTZ001 - instants are UTC without a zone
@@ -24,12 +23,24 @@ FACTS: dict[str, Any] = {
     "has_never_started": pl.Boolean,
     "days_since_open": pl.Int64,
     "days_since_match": pl.Int64,
-    "has_met": pl.Boolean,
-    "days_since_contact": pl.Int64,
-    "agreed_interval_days": pl.Float64,
+    "silent_days": pl.Int64,
+    "held_count": pl.Int64,
+    "promised_count": pl.Float64,
+    "is_first_meeting_overdue": pl.Boolean,
+    "is_mentor_silent": pl.Boolean,
+    "is_cadence_broken": pl.Boolean,
+    "has_mentor": pl.Boolean,
+    "active_days_7d": pl.Int64,
     "open_tickets_count": pl.Int64,
     "overdue_commitments_count": pl.Int64,
+    "goal_gap_points": pl.Float64,
+    "attained_goals_count": pl.Int64,
+    "synchronous_tried_count": pl.Int64,
+    "synchronous_answered_count": pl.Int64,
+    "asynchronous_tried_count": pl.Int64,
+    "asynchronous_answered_count": pl.Int64,
     "next_step": pl.String,
+    "courses_count": pl.Int64,
 }
 
 
@@ -42,6 +53,8 @@ def fact(learner: str = "a", **given: object) -> dict[str, object]:
         "is_on_leave": False,
         "has_never_started": False,
         "days_since_open": 30,
+        "has_mentor": True,
+        "active_days_7d": 0,
         "open_tickets_count": 0,
         "overdue_commitments_count": 0,
     } | given
@@ -73,12 +86,14 @@ def run(
     scores: list[dict[str, object]],
     facts: list[dict[str, object]],
     reasons: list[dict[str, object]] | None = None,
+    at_risk: tuple[str, ...] = (),
     **settings: Any,
 ) -> pl.DataFrame:
     return candidates(
-        pl.DataFrame(scores, schema=schema_of(SCORE)),
+        pl.DataFrame(scores, schema={**schema_of(SCORE), "course_title": pl.String}),
         pl.DataFrame(reasons or [], schema=schema_of(REASON)),
         pl.DataFrame(facts, schema=FACTS),
+        at_risk=at_risk,
         observed_at=NIGHT,
         settings=AlertSettings(**settings),
     )
@@ -136,19 +151,13 @@ def test_the_channel_is_synchronous_for_social_matters_and_high_risk(
         ({"has_never_started": True, "days_since_open": 6}, None),
         ({"has_never_started": True, "days_since_open": 7}, "never_started"),
         ({"has_never_started": True, "days_since_open": None}, None),
-        ({"days_since_match": 9, "has_met": False}, None),
-        ({"days_since_match": 10, "has_met": False}, "first_meeting_not_held"),
-        ({"days_since_match": 40, "has_met": True, "days_since_contact": 13}, None),
-        ({"days_since_match": 40, "has_met": True, "days_since_contact": 14}, "mentor_silent"),
-        ({"days_since_match": 40, "has_met": True, "days_since_contact": 20, "agreed_interval_days": 14.0}, None),
-        (
-            {"days_since_match": 40, "has_met": True, "days_since_contact": 21, "agreed_interval_days": 14.0},
-            "mentor_silent",
-        ),
-        (
-            {"days_since_match": 40, "has_met": True, "days_since_contact": 14, "agreed_interval_days": 2.0},
-            "mentor_silent",
-        ),
+        ({"is_first_meeting_overdue": True}, "first_meeting_not_held"),
+        ({"is_first_meeting_overdue": True, "is_mentor_silent": True}, "first_meeting_not_held"),
+        ({"is_mentor_silent": True, "is_first_meeting_overdue": False}, "mentor_silent"),
+        ({"is_cadence_broken": True}, "cadence_broken"),
+        ({"goal_gap_points": -10.0}, None),
+        ({"goal_gap_points": -10.1}, "goal_behind"),
+        ({"goal_gap_points": -40.0, "overdue_commitments_count": 1}, "commitment_overdue"),
         ({"open_tickets_count": 1}, "ticket_open"),
         ({"overdue_commitments_count": 2}, "commitment_overdue"),
         ({"open_tickets_count": None, "overdue_commitments_count": None, "has_never_started": None}, None),
@@ -162,7 +171,7 @@ def test_rules_alert_from_their_day_on_without_a_model(given: dict[str, object],
 
 
 def test_a_rule_alert_stands_without_any_score_and_says_why_in_words() -> None:
-    found = one([], [fact(days_since_match=12, has_met=False)])
+    found = one([], [fact(days_since_match=12, is_first_meeting_overdue=True)])
     assert found["reason_1_text"] == "no first meeting 12 days after the match"
     assert found["abandonment_probability_28d"] is None
     assert found["enrolment_id"] is None
@@ -198,6 +207,25 @@ def test_what_the_rule_tells_is_not_told_again_by_the_model(families: tuple[str 
     assert [never["reason_2_text"], never["reason_3_text"]] == told
 
 
+def test_a_risk_in_one_of_several_courses_names_the_course() -> None:
+    of_course = score(p=0.2, course_title="Maths")
+    assert one([of_course], [fact(courses_count=2)], [reason("ea")])["reason_1_text"] == "in Maths: text1"
+    assert one([of_course], [fact(courses_count=1)], [reason("ea")])["reason_1_text"] == "text1"
+    assert one([score(p=0.2)], [fact(courses_count=2)], [reason("ea")])["reason_1_text"] == "text1"
+    never = one([of_course], [fact(courses_count=2, has_never_started=True)], [reason("ea")])
+    assert [never["reason_1_text"], never["reason_2_text"]] == [
+        "has not started yet, 30 days after opening",
+        "in Maths: text1",
+    ]
+
+
+def test_what_is_outstanding_is_the_next_step() -> None:
+    due = {"next_step": "work due on 29 March"}
+    assert one([], [fact(is_first_meeting_overdue=True, **due)])["next_step"] == "first meeting"
+    assert one([], [fact(overdue_commitments_count=1, **due)])["next_step"] == "review of the overdue commitment"
+    assert one([], [fact(is_cadence_broken=True, **due)])["next_step"] == "work due on 29 March"
+
+
 def test_one_is_counted_as_one() -> None:
     assert one([], [fact(overdue_commitments_count=1)])["reason_1_text"] == "1 commitment overdue"
     assert one([], [fact(overdue_commitments_count=2)])["reason_1_text"] == "2 commitments overdue"
@@ -207,6 +235,74 @@ def test_one_is_counted_as_one() -> None:
 @pytest.mark.parametrize("flag", ["is_opted_out", "is_on_leave"])
 def test_nobody_is_alerted_about_one_on_leave_or_opted_out(flag: str) -> None:
     assert run([score(p=0.9)], [fact(**{flag: True}, open_tickets_count=3)]).height == 0
+
+
+def test_rules_can_be_switched_off_and_an_unknown_one_is_an_error() -> None:
+    assert (
+        one([], [fact(open_tickets_count=1, is_cadence_broken=True)], rules=["cadence_broken"])["rule"]
+        == "cadence_broken"
+    )
+    assert run([], [fact(open_tickets_count=1)], rules=[]).height == 0
+    assert one([], [fact(goal_gap_points=-6.0)], goal_behind_points=5)["rule"] == "goal_behind"
+    with pytest.raises(AlertInputError, match="no rule is called ticket"):
+        run([], [fact()], rules=["ticket"])
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"silent_days": 20, "is_mentor_silent": True, "is_first_meeting_overdue": False}, "mentor for 20 days"),
+        ({"is_cadence_broken": True, "held_count": 1, "promised_count": 3.86}, "1 of the last 4 agreed meetings held"),
+        ({"goal_gap_points": -17.4}, "a goal is 17 percentage points behind its timeline"),
+        ({"attained_goals_count": 1}, "1 goal attained this week"),
+    ],
+)
+def test_each_rule_says_its_figure(given: dict[str, object], rule: str) -> None:
+    assert str(one([], [fact(**given)])["reason_1_text"]).endswith(rule)
+
+
+def test_a_goal_attained_is_good_news_that_takes_no_minutes_and_comes_last() -> None:
+    found = one([score(p=0.02)], [fact(attained_goals_count=1)])
+    assert (found["kind"], found["rule"], found["expected_minutes"]) == ("good_news", "goal_attained", 0)
+    assert one([], [fact(attained_goals_count=1, overdue_commitments_count=1)])["kind"] == "rule"
+    assert run([], [fact(attained_goals_count=1, has_mentor=False)]).height == 0
+    assert run([], [fact(attained_goals_count=1)], has_good_news=False).height == 0
+
+
+@pytest.mark.parametrize(
+    ("active", "p", "is_told"), [(0, 0.02, True), (1, 0.02, True), (2, 0.02, False), (2, 0.4, True), (0, None, False)]
+)
+def test_a_risk_that_was_told_is_told_until_the_learner_is_back(active: int, p: float | None, is_told: bool) -> None:
+    found = run([score(p=p)], [fact(active_days_7d=active)], at_risk=("p:a",))
+    assert found["kind"].to_list() == (["risk"] if is_told else [])
+
+
+@pytest.mark.parametrize(
+    ("tried", "channel"),
+    [
+        ((3, 0, 0, 0), "synchronous"),
+        ((4, 0, 0, 0), "asynchronous"),
+        ((4, 4, 4, 1), "synchronous"),
+        ((4, 1, 4, 4), "asynchronous"),
+        ((2, 1, 2, 1), "synchronous"),
+        ((0, 0, 9, 0), "synchronous"),
+    ],
+)
+def test_the_channel_is_the_one_this_learner_has_answered(tried: tuple[int, ...], channel: str) -> None:
+    names = ("synchronous_tried", "synchronous_answered", "asynchronous_tried", "asynchronous_answered")
+    told = {f"{name}_count": count for name, count in zip(names, tried, strict=True)}
+    assert one([], [fact(is_first_meeting_overdue=True, **told)])["channel"] == channel
+
+
+def test_a_meeting_takes_what_meetings_of_its_level_took_and_a_message_what_is_set() -> None:
+    learned = {"social": 45}
+    social, written = (
+        fact(is_first_meeting_overdue=True),
+        {"synchronous_tried_count": 4, "synchronous_answered_count": 0},
+    )
+    assert one([], [social], meeting_minutes_by_level=learned)["expected_minutes"] == 45
+    assert one([], [social | written], meeting_minutes_by_level=learned)["expected_minutes"] == 15
+    assert one([], [fact(open_tickets_count=1)], meeting_minutes_by_level=learned)["expected_minutes"] == 10
 
 
 def test_scores_of_other_nights_are_left_aside() -> None:
@@ -229,84 +325,3 @@ def test_a_scored_participation_without_facts_is_an_error() -> None:
 
 def test_no_participation_is_no_candidate() -> None:
     assert dict(run([], []).schema) == schema_of(CANDIDATE)
-
-
-def history(*rows: pl.DataFrame) -> pl.DataFrame:
-    empty = pl.DataFrame(schema=schema_of(ALERT))
-    return pl.concat(
-        [
-            empty,
-            *(
-                row.with_columns(is_served=pl.lit(value=True), mentor_id=pl.lit("m"), route_kind=pl.lit("own_mentor"))
-                for row in rows
-            ),
-        ]
-    )
-
-
-def at(days: int) -> datetime:
-    return NIGHT + timedelta(days=days)
-
-
-def night(days: int, previous: pl.DataFrame, *, p: float = 0.5, **facts: object) -> pl.DataFrame:
-    """One night of learner a, from candidates to open alerts, `days` after the first."""
-    found = candidates(
-        pl.DataFrame([score(p=p, observed_at=at(days))], schema=schema_of(SCORE)),
-        pl.DataFrame(schema=schema_of(REASON)),
-        pl.DataFrame([fact(**facts)], schema=FACTS),
-        observed_at=at(days),
-    )
-    return open_or_continue(found, previous, observed_at=at(days))
-
-
-def test_a_first_alert_is_new_and_its_id_is_a_content_hash() -> None:
-    found = night(0, history())
-    assert dict(found.schema) == schema_of(ALERT)
-    row = found.row(0, named=True)
-    assert row["alert_id"] == sha256(b"p:a|risk||2026-03-04T03:30:00").hexdigest()[:32]
-    assert (row["state"], row["opened_at"], row["state_at"]) == ("new", NIGHT, NIGHT)
-    assert row["is_served"] is None
-
-
-def test_an_open_alert_goes_on_under_its_id_with_tonights_content() -> None:
-    first = night(0, history())
-    second = night(1, history(first), p=0.05, open_tickets_count=1)
-    assert second["alert_id"].to_list() == first["alert_id"].to_list()
-    row = second.row(0, named=True)
-    assert (row["opened_at"], row["observed_at"], row["state"]) == (NIGHT, at(1), "new")
-    assert (row["kind"], row["rule"], row["mentor_id"], row["is_served"]) == ("rule", "ticket_open", "m", True)
-
-
-def test_an_alert_whose_cause_is_gone_is_resolved_once_and_cools_down() -> None:
-    first = history(night(0, history()))
-    gone = night(1, first, p=0.01)
-    assert gone.select("state", "state_at", "observed_at", "is_served").rows() == [("resolved", at(1), at(1), True)]
-    record = pl.concat([first, gone])
-    assert night(2, record, p=0.01).height == 0
-    assert night(14, record).height == 0
-    again = night(15, record)
-    assert again["state"].to_list() == ["new"]
-    assert again["opened_at"].to_list() == [at(15)]
-
-
-def test_never_started_breaks_the_cooldown_unless_a_mentor_dismissed() -> None:
-    first = history(night(0, history()))
-    resolved = pl.concat([first, night(1, first, p=0.01)])
-    assert night(2, resolved, has_never_started=True)["rule"].to_list() == ["never_started"]
-    dismissed = first.with_columns(state=pl.lit("dismissed"))
-    assert night(2, dismissed, has_never_started=True).height == 0
-
-
-def test_a_night_run_again_gives_the_same() -> None:
-    first = history(night(0, history()))
-    assert night(0, first).equals(night(0, history()))
-
-
-def test_there_is_never_more_than_one_open_alert_a_participation() -> None:
-    record = history()
-    for day in range(40):
-        tonight = night(day, record, p=0.5 if day % 5 else 0.01, has_never_started=day % 7 == 0)
-        assert tonight["participation_id"].is_unique().all()
-        assert tonight.filter(pl.col("state") == "new").height <= 1
-        record = pl.concat([record, history(tonight)])
-    assert record["alert_id"].n_unique() > 2

@@ -45,6 +45,7 @@ def frames(trained):
         days_of_history=(pl.col("week_index") % 8) * 7,
         ended_epoch_day=pl.col("observed_epoch_day") + 20,
         is_batch_end=pl.int_range(pl.len()) % 5 == 0,
+        is_contacted=pl.int_range(pl.len()) % 7 == 0,
         is_new_learner=pl.col("enrolment_id").rank("dense") % 3 == 0,
         course_id=pl.format("run-{}", pl.col("enrolment_id").rank("dense") // 2 % 2 + 1),
     )
@@ -127,6 +128,7 @@ def test_figures_without_batches_and_on_learners_never_met_stand_beside_those_of
     for kind, words in (
         ("all", "all landmarks"),
         ("without_batches", "without administrative batches"),
+        ("without_contacted", "without learners contacted because of an alert"),
         ("new_learners", "learners with no landmark before the test"),
     ):
         row = quality.filter(pl.col("slice_kind") == kind).row(0, named=True)

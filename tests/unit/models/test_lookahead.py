@@ -54,6 +54,15 @@ def test_an_administrative_batch_is_told_apart_and_teaches_nothing():
     assert drawn.days[drawn.row == 3].tolist() == [7.0]
 
 
+def test_a_window_that_a_contact_may_have_changed_teaches_nothing_and_a_shorter_one_still_does():
+    rows = pl.DataFrame({"observed_epoch_day": [100, 101], "abandons_7d": [0, 1], "abandons_28d": [1, 1]})
+    known = dict.fromkeys(LABELS, np.ones(2, dtype=bool))
+    contacted = {"abandons_7d": np.array([False, True]), "abandons_28d": np.array([True, True])}
+    examples = examples_of(rows, LABELS, known, is_contacted=contacted)
+    drawn = examples.drawn(1, most=1000)
+    assert (examples.size, drawn.row.tolist(), drawn.days.tolist()) == (4, [0], [7.0])
+
+
 @given(seed=st.integers(0, 50), most=st.integers(1, 60))
 def test_the_draw_is_the_seeds_alone_and_never_more_than_asked(seed, most):
     examples = _examples()

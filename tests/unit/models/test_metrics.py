@@ -278,6 +278,16 @@ def test_figures_stand_without_the_events_of_administrative_batches_too():
     assert "without_batches" not in quiet["slice_kind"].to_list()
 
 
+def test_figures_stand_without_contacted_learners_too_whatever_became_of_them():
+    rows = forty(is_contacted=[number < 6 for number in range(40)])
+    counts = quality_rows(rows, minimum_events=1).filter(pl.col("metric_name") == "roc_auc")
+    told = {kind: counted for kind, *counted in counts.select("slice_kind", "n_count", "n_events_count").iter_rows()}
+    assert (told["all"], told["without_contacted"]) == ([40, 20], [34, 17])
+    for nobody_or_all in (False, True):
+        quiet = quality_rows(rows.with_columns(is_contacted=nobody_or_all), minimum_events=1)
+        assert "without_contacted" not in quiet["slice_kind"].to_list()
+
+
 def test_learners_whom_the_model_has_not_met_are_judged_by_themselves():
     rows = forty(probability=[0.9, 0.1] * 10 + [0.1, 0.9] * 10, is_new_learner=[number < 20 for number in range(40)])
     found = (

@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from data_contracts.features import MODELLED_NAMES
 from data_contracts.tables.risk import PREDICTION
+from models.contacted import with_contacts
 from models.lookahead import examples_of
 from models.split import closed, forward_folds, given_fold, is_closed
 from models.store import model_id
@@ -29,6 +30,13 @@ def _examples(landmarks, tonight, labels=LABELS):
     rows = landmarks.filter(~pl.col("is_scoring")).sort("observed_epoch_day", "enrolment_id")
     known = {name: rows.select(is_closed(name, tonight)).to_series().to_numpy() for name in labels}
     return rows, examples_of(rows, labels, known)
+
+
+def _contacted(landmarks, enrolments, day):
+    told = {"enrolment_id": list(enrolments), "contact_epoch_day": [day] * len(enrolments)}
+    return with_contacts(
+        landmarks, pl.DataFrame(told, schema={"enrolment_id": pl.String, "contact_epoch_day": pl.Int64})
+    )
 
 
 def _auc(predictions, estimator, horizon):
@@ -202,3 +210,39 @@ def test_threads_and_seed_are_fixed_in_the_parameters():
     parameters = TrainingSettings().lightgbm_parameters()
     assert (parameters["deterministic"], parameters["force_row_wise"]) == (True, True)
     assert (parameters["num_threads"], parameters["seed"]) == (2, 20)
+
+
+def test_where_nobody_was_contacted_the_model_is_the_same_to_the_byte(trained, landmarks, tonight, settings):
+    marked = _contacted(landmarks, [], tonight)
+    assert model_id(train(marked, tonight_epoch_day=tonight, settings=settings).model) == model_id(trained.model)
+
+
+def test_what_became_of_contacted_learners_teaches_nothing_and_is_still_judged(trained, landmarks, tonight, settings):
+    day = tonight - 56
+    helped = landmarks.filter(observed_epoch_day=day, abandons_28d=1)["enrolment_id"]
+    marked = _contacted(landmarks, helped, day)
+    window = pl.col("is_contacted_28d")
+    assert helped.len() > 10
+    stay = marked.with_columns(pl.when(~window).then("abandons_28d").otherwise(pl.col("abandons_28d") * 0))
+    without = train(marked, tonight_epoch_day=tonight, settings=settings)
+    changed = train(stay, tonight_epoch_day=tonight, settings=settings)
+    assert without.model.estimator.text == changed.model.estimator.text != trained.model.estimator.text
+    keys = ("enrolment_id", "observed_epoch_day", "horizon", "estimator")
+    assert without.predictions.select(keys).equals(trained.predictions.select(keys))
+
+
+def test_abandonments_of_contacted_learners_do_not_count_as_history(landmarks, tonight, settings):
+    everybody = _contacted(landmarks, landmarks["enrolment_id"].unique().to_list(), tonight - 60)
+    few = train(everybody, tonight_epoch_day=tonight, settings=replace(settings, minimum_abandonments=10_000))
+    some = train(landmarks, tonight_epoch_day=tonight, settings=replace(settings, minimum_abandonments=10_000))
+    assert few.abandonments_found < some.abandonments_found
+
+
+def test_where_all_that_would_calibrate_were_contacted_there_is_no_model_and_no_error(landmarks, tonight, settings):
+    _, examples = _examples(landmarks, tonight)
+    days = np.unique(examples.observed_on[forward_folds(examples, horizon_days=28).calibration])
+    told = landmarks.select("enrolment_id").unique().join(pl.DataFrame({"contact_epoch_day": days}), how="cross")
+    few = replace(settings, minimum_abandonments=20)
+    lacking = train(with_contacts(landmarks, told), tonight_epoch_day=tonight, settings=few)
+    assert isinstance(lacking, TooLittleHistory)
+    assert "were all contacted because of an alert" in lacking.sentence

@@ -25,8 +25,8 @@ def load(warehouse, *names):
     return rows(warehouse, "mentor_load", *names)
 
 
-def routed(warehouse, night, week, *alerts, used_minutes=50.0):
-    """A night's capacity of m1 and its alerts, as (alert_id, learner_id, minutes, is_served)."""
+def routed(warehouse, night, week, *alerts, used_minutes=50.0, alert_minutes=20.0):
+    """A night's capacity of m1 and its alerts, as (alert_id, learner_id, kind, is_served)."""
     add(
         warehouse,
         "alerts.capacity",
@@ -36,9 +36,10 @@ def routed(warehouse, night, week, *alerts, used_minutes=50.0):
         available_minutes=100.0,
         planned_minutes=40.0,
         used_minutes=used_minutes,
+        alert_minutes=alert_minutes,
         is_capacity_assumed=True,
     )
-    for alert_id, learner_id, minutes, is_served in alerts:
+    for alert_id, learner_id, kind, is_served in alerts:
         add(
             warehouse,
             "alerts.alert",
@@ -47,19 +48,20 @@ def routed(warehouse, night, week, *alerts, used_minutes=50.0):
             mentor_id="m1",
             observed_at=night,
             is_served=is_served,
-            expected_minutes=minutes,
+            kind=kind,
         )
 
 
-def test_minutes_of_tonights_week_are_routings_and_of_past_weeks_the_logs_and_alerts(warehouse):
+def test_minutes_of_tonights_week_are_routings_and_of_past_weeks_the_logs_and_their_last_night(warehouse):
     worked(warehouse, WEEK_9)
     worked(warehouse, WEEK_10, available_minutes=120.0, held_minutes=30.0)
     worked(warehouse, WEEK_11, available_minutes=1.0, held_minutes=2.0, planned_minutes=3.0)
     worked(warehouse, WEEK_11 + timedelta(days=7), planned_minutes=20.0)
-    open_alerts = (("a", "l1", 20, True), ("a2", "l1", 15, True), ("b", "l2", 10, True))
-    routed(warehouse, at(3, 5, 0), WEEK_10, *open_alerts)
-    routed(warehouse, at(3, 6, 0), WEEK_10, *open_alerts, ("c", "l3", 20, False))
-    routed(warehouse, OBSERVED, WEEK_11, *open_alerts, ("c", "l3", 20, True))
+    open_alerts = (("a", "l1", "risk", True), ("a2", "l1", "rule", True), ("b", "l2", "risk", True))
+    routed(warehouse, at(3, 5, 0), WEEK_10, *open_alerts, alert_minutes=70.0)
+    routed(warehouse, at(3, 6, 0), WEEK_10, *open_alerts, ("c", "l3", "risk", False), alert_minutes=30.0)
+    news = ("d", "l4", "good_news", True)
+    routed(warehouse, OBSERVED, WEEK_11, *open_alerts, ("c", "l3", "risk", True), news)
     names = (
         "week_starts_on",
         "available_minutes",

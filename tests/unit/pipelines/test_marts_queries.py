@@ -46,8 +46,8 @@ from tests.unit.pipelines.marts_rows import (
 )
 
 
-def test_every_mart_but_the_four_built_elsewhere_has_a_query():
-    elsewhere = {"publication", "learning_mix", "programme_roi", "mentoring_effect"}
+def test_every_mart_but_the_five_built_elsewhere_has_a_query():
+    elsewhere = {"publication", "alert_quality", "learning_mix", "programme_roi", "mentoring_effect"}
     assert list(MART_QUERIES) == [name for name in MARTS if name not in elsewhere]
 
 
@@ -406,6 +406,10 @@ def small_world(warehouse):
         "alerts.alert",
         alert_id="al",
         mentor_id="m1",
+        learner_id="l1",
+        programme_id="P",
+        kind="risk",
+        state="new",
         observed_at=OBSERVED,
         is_served=True,
         expected_minutes=20,

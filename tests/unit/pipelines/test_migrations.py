@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from data_contracts.errors import PermanentError
+from data_contracts.tables.alerts import ALERT_TABLES
 from data_contracts.tables.risk import RISK_TABLES
 from pipelines import migrations
 from pipelines.migrations import Migration
@@ -22,6 +23,21 @@ CREATE TABLE risk.score (enrolment_id VARCHAR, learner_id VARCHAR, programme_id 
     participation_id VARCHAR, observed_at TIMESTAMP, risk_score_7d DOUBLE, risk_score_28d DOUBLE,
     abandonment_probability_7d DOUBLE, abandonment_probability_28d DOUBLE, risk_band VARCHAR, risk_rank BIGINT,
     probability_change_7d DOUBLE, is_too_early BOOLEAN, course_base_share DOUBLE, model_id VARCHAR, code_version VARCHAR);
+CREATE TABLE alerts.alert (alert_id VARCHAR, participation_id VARCHAR, observed_at TIMESTAMP, learner_id VARCHAR,
+    programme_id VARCHAR, course_id VARCHAR, enrolment_id VARCHAR, mentor_id VARCHAR, kind VARCHAR, rule VARCHAR,
+    state VARCHAR, opened_at TIMESTAMP, state_at TIMESTAMP, abandonment_probability_28d DOUBLE, risk_band VARCHAR,
+    probability_change_7d DOUBLE, is_too_early BOOLEAN, reason_1_family VARCHAR, reason_1_text VARCHAR,
+    reason_2_family VARCHAR, reason_2_text VARCHAR, reason_3_family VARCHAR, reason_3_text VARCHAR, level VARCHAR,
+    channel VARCHAR, expected_minutes BIGINT, next_step VARCHAR, is_served BOOLEAN, unserved_reason VARCHAR,
+    route_kind VARCHAR, model_id VARCHAR);
+CREATE TABLE alerts.capacity (mentor_id VARCHAR, observed_at TIMESTAMP, week_starts_on DATE, available_minutes DOUBLE,
+    planned_minutes DOUBLE, used_minutes DOUBLE, is_capacity_assumed BOOLEAN);
+INSERT INTO alerts.alert BY NAME
+SELECT unnest(['gone', 'gone', 'open']) AS alert_id, unnest(['p:a', 'p:a', 'p:b']) AS participation_id,
+    unnest(['a', 'a', 'b']) AS learner_id, 'risk' AS kind, unnest(['new', 'resolved', 'new']) AS state,
+    unnest([TIMESTAMP '2024-03-01', '2024-03-02', '2024-03-02']) AS observed_at,
+    unnest([TIMESTAMP '2024-03-01', '2024-03-01', '2024-03-02']) AS opened_at,
+    unnest([TIMESTAMP '2024-03-01', '2024-03-02', '2024-03-02']) AS state_at, 20 AS expected_minutes;
 INSERT INTO risk.model VALUES
     ('newest', '2024-03-01', 'champion', 'c', 300, 30), ('oldest', '2024-01-01', 'former', 'b', 100, 10),
     ('middle', '2024-02-01', 'former', 'b', 200, 20);
@@ -43,7 +59,7 @@ def opened(folder):
 
 def test_a_warehouse_of_before_keeps_its_models_and_knows_who_was_champion_when(old):
     with opened(old) as warehouse:
-        for table in RISK_TABLES:
+        for table in (*RISK_TABLES, *ALERT_TABLES):
             found = [(name, kind) for name, kind, *_ in warehouse.rows(f"DESCRIBE {table.qualified_name}")]
             assert found == [(column.name, column.sql_type) for column in table.columns], table.qualified_name
         models = warehouse.rows("SELECT model_id, state, n_count, promoted_by FROM risk.model ORDER BY trained_at")
@@ -65,6 +81,24 @@ def test_a_warehouse_of_before_keeps_its_models_and_knows_who_was_champion_when(
     ]
 
 
+def test_alerts_of_before_have_events_that_tell_their_life(old):
+    with opened(old) as warehouse:
+        told = warehouse.rows(
+            "SELECT alert_id, event_number, event_kind, happened_at, resolution FROM alerts.event ORDER BY ALL"
+        )
+        standing = warehouse.rows("SELECT alert_id, state, state_at, opened_at FROM alerts.current ORDER BY alert_id")
+        assert warehouse.rows("SELECT DISTINCT due_minutes, resolution FROM alerts.alert WHERE state <> 'new'") == [
+            (20, "cause_gone")
+        ]
+    first, second = datetime(2024, 3, 1), datetime(2024, 3, 2)  # noqa: DTZ001
+    assert told == [
+        ("gone", 1, "opened", first, None),
+        ("gone", 2, "resolved", second, "cause_gone"),
+        ("open", 1, "opened", second, None),
+    ]
+    assert standing == [("gone", "resolved", second, first), ("open", "new", second, second)]
+
+
 def test_the_records_as_they_were_lie_in_a_backup_for_the_owner_alone_and_nothing_else_does(old):
     with opened(old):
         pass
@@ -75,7 +109,7 @@ def test_the_records_as_they_were_lie_in_a_backup_for_the_owner_alone_and_nothin
         assert len(con.execute("DESCRIBE risk.model").fetchall()) == 6
         assert con.execute("SELECT count(*) FROM risk.model").fetchall() == [(3,)]
         schemas = {row[0] for row in con.execute("SELECT schema_name FROM duckdb_tables()").fetchall()}
-    assert schemas == {"risk", "ops"}
+    assert schemas == {"risk", "alerts", "ops"}
 
 
 def test_a_change_is_made_once(old):
@@ -111,12 +145,12 @@ def test_a_change_that_fails_leaves_everything_as_it_was_and_is_tried_again(old,
 def test_a_later_change_is_made_on_top_of_the_earlier_ones(old, monkeypatch):
     with opened(old):
         pass
-    second = Migration(2, "0002_later", "CREATE TABLE alerts.later (a INTEGER)")
-    monkeypatch.setattr(migrations, "migrations", lambda: (*REAL, second))
+    later = Migration(len(REAL) + 1, "later", "CREATE TABLE alerts.later (a INTEGER)")
+    monkeypatch.setattr(migrations, "migrations", lambda: (*REAL, later))
     with opened(old) as warehouse:
         assert warehouse.scalar("SELECT count(*) FROM alerts.later") == 0
         assert warehouse.scalar("SELECT count(*) FROM risk.promotion") == 3
-    assert (old / "backup" / "records-before-0002.duckdb").exists()
+    assert (old / "backup" / f"records-before-{len(REAL) + 1:04}.duckdb").exists()
 
 
 REAL = migrations.migrations()

@@ -29,7 +29,7 @@ def enrol(house, enrolment_id, *, course_id="course", enrolled=100, start=110, e
     )
 
 
-def predict(house, enrolment_id, day, model_id="m"):
+def predict(house, enrolment_id, day, model_id="m", horizon="28d"):
     house.add(
         "risk.prediction",
         model_id=model_id,
@@ -37,7 +37,7 @@ def predict(house, enrolment_id, day, model_id="m"):
         course_id="course",
         observed_epoch_day=day,
         week_index=0,
-        horizon="28d",
+        horizon=horizon,
         estimator="model",
         outcome_value=0.0,
         probability=0.1,
@@ -74,6 +74,27 @@ def test_history_counts_from_when_activity_was_possible_to_the_landmark(house):
         predictions_with_history(house.night, "m").select("enrolment_id", "days_of_history", "ended_epoch_day").rows()
     )
     assert rows == [("before", 7, 130), ("erased", None, None), ("late", 1, None)]
+
+
+def test_a_prediction_is_of_a_contacted_learner_where_its_own_window_and_the_contact_meet(house):
+    enrol(house, "e")
+    for horizon, days in (("28d", (113, 114)), ("7d", (134, 135))):
+        for day in days:
+            predict(house, "e", day, horizon=horizon)
+    contacted_at = EPOCH.replace(tzinfo=None) + timedelta(days=141, hours=9)
+    opened_at = EPOCH.replace(tzinfo=None) + timedelta(days=100)
+    house.add(
+        "alerts.event",
+        alert_id="a",
+        event_number=1,
+        participation_id="participation of e",
+        event_kind="opened",
+        happened_at=opened_at,
+        observed_at=opened_at,
+    )
+    house.add("raw.alert_feedback", alert_id="a", state="acted", at=contacted_at, known_at=contacted_at)
+    rows = predictions_with_history(house.night, "m").sort("observed_epoch_day")
+    assert rows["is_contacted"].to_list() == [False, True, False, True]
 
 
 def test_the_first_due_work_of_an_enrolment_is_its_earliest(house):
