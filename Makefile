@@ -20,8 +20,11 @@ run: $(VENV)/run.done ## a whole night: on the demo world at first, then on what
 ui: $(VENV)/run.done ## Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/handrail ui $(ARGS)
 
+# A file's tests stay together, since they share what was made for them; PARALLEL= runs one after the other.
+PARALLEL ?= -n auto --dist loadfile
+
 test: $(VENV)/test.done ## all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/dev.done ## formatting, lint, types, import contracts, definitions
 	$(BIN)/ruff format --check .

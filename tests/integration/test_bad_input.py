@@ -234,7 +234,8 @@ def test_an_empty_inbox_publishes_empty_marts(night, home):
     told = night()
     assert told.code == 0, told.err
     filled = {name for name in MARTS if ask(home / "marts.duckdb", f"SELECT count(*) FROM {name}") != [(0,)]}
-    assert filled == {"publication", "data_quality"}
+    assert filled == {"publication", "data_quality", "alert_quality"}
+    assert ask(home / "marts.duckdb", "SELECT count(metric_value) FROM alert_quality") == [(0,)]
     assert "0 learners" in told.out
 
 
