@@ -75,7 +75,8 @@ def test_a_store_of_an_older_schema_is_filled_anew_from_the_archive_and_keeps_it
     assert (len(wanted["statement"]), len(wanted["enrolment"])) == (3, 1)
     house.warehouse.execute("INSERT INTO ops.run BY NAME SELECT 'r' AS run_id")
     house.warehouse.execute(
-        "UPDATE ops.schema_version SET version = 1 WHERE area IN ('warehouse', 'identity'); DROP TABLE raw.statement; DROP SCHEMA core CASCADE"
+        "UPDATE ops.schema_version SET version = 1 WHERE area IN ('warehouse', 'identity'); "
+        "DROP TABLE raw.statement; DROP SCHEMA core CASCADE"
     )
     home = house.night.home
     house.warehouse.con.close()
