@@ -1,4 +1,4 @@
-"""Write docs/alerts-examples.md from a home after a night: `python docs/alert_examples.py HOME`.
+"""Write the last section of docs/alerts.md from a home after a night: `python docs/alert_examples.py HOME`.
 
 Belongs here: which ten alerts are shown, and what is laid beside them. Does not belong here: how they came to be.
 The page is written for the demo's first night (`make run`); it needs the home's warehouse, marts and model.
@@ -22,7 +22,8 @@ from models.explain import by_fact, contributions
 from models.store import load
 from models.train import LONGEST, RiskModel
 
-PAGE = Path(__file__).with_name("alerts-examples.md")
+PAGE = Path(__file__).with_name("alerts.md")
+BEGINS = "## Ten alerts, with the weeks behind them"
 SHOWN, SHOWN_RISK, WEEKS = 10, 5, 10
 PSEUDONYM, WIDTH = 8, 120
 EPOCH = date(1970, 1, 1)
@@ -44,7 +45,7 @@ HEADS = {
 ALWAYS = ("active days", "events", "minutes", "handed in", "due")
 
 INTRO = f"""\
-# Ten alerts, with the weeks behind them
+{BEGINS}
 
 Alerts of the demo's first night, {{night}}: {{counts}}. The ten were not picked by
 hand. {SHOWN_RISK} are risk alerts, the rest are rules' and good news; within each half alerts are grouped (risk by band and
@@ -93,7 +94,7 @@ class Page:
         self._tonight = (self._at.date() - EPOCH).days
 
     def text(self) -> str:
-        """The whole page."""
+        """The whole section."""
         alerts = self._frame(
             "FROM alerts.alert WHERE observed_at = ? AND state IN ('new', 'reviewed', 'acted')", self._at
         )
@@ -110,7 +111,7 @@ class Page:
     def _told(self, number: int, alert: dict[str, Any], model: RiskModel | None) -> Iterator[str]:
         name = {"risk": f"risk, {alert['risk_band']} band", "good_news": "good news"}.get(alert["kind"], "rule")
         rule = f", `{alert['rule']}`" if alert["rule"] else ""
-        yield f"## {number}. {name}{rule}: {alert['level']}\n"
+        yield f"### {number}. {name}{rule}: {alert['level']}\n"
         where = " / ".join(alert[name] for name in ("programme_id", "course_id") if alert[name])
         who = f"Alert `{_cut(alert['alert_id'])}` about learner `{_cut(alert['learner_id'])}` in {where}"
         yield _wrapped(f"{who}, {self._route(alert)}.\n")
@@ -272,12 +273,12 @@ def _cut(pseudonym: str) -> str:
 
 
 def main() -> None:
-    """Write the page."""
+    """Replace the section."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("home", type=Path)
-    options.add_argument("--out", type=Path, default=PAGE)
     arguments = options.parse_args()
-    arguments.out.write_text(Page(arguments.home).text(), "utf-8")
+    before = PAGE.read_text("utf-8").split(f"{BEGINS}\n")[0]
+    PAGE.write_text(before + Page(arguments.home).text(), "utf-8")
 
 
 if __name__ == "__main__":
