@@ -284,7 +284,8 @@ class _Night:
         if content["kind"] == "good_news":
             if candidate and candidate["kind"] != "good_news" and self._may_open(candidate):
                 return "replaced"
-            return None if life.opened_at > self._at - timedelta(days=_GOOD_NEWS_DAYS) else "told"
+            is_fresh = life.opened_at > self._at - timedelta(days=_GOOD_NEWS_DAYS)
+            return None if is_fresh and fact["has_mentor"] else "told"
         if candidate is None or candidate["kind"] == "good_news":
             return "back" if content["kind"] == "risk" else "cause_gone"
         return None

@@ -224,7 +224,11 @@ class Replay:
             "kinds": dict(sorted(events.filter(event_kind="opened").group_by("kind").len().iter_rows())),
             "routes": dict(sorted(is_open.filter(pl.col("is_served")).group_by("route_kind").len().iter_rows())),
             "unserved": dict(
-                sorted(is_open.filter(~pl.col("is_served")).group_by("unserved_reason").len().iter_rows())
+                is_open.filter(~pl.col("is_served"))
+                .group_by("unserved_reason")
+                .len()
+                .sort("unserved_reason")
+                .iter_rows()
             ),
             "served_value": {
                 "over_greedy": routing["served_value"].sum() / max(routing["greedy_served_value"].sum(), 1e-9),

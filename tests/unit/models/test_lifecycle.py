@@ -295,6 +295,13 @@ def test_a_learner_who_is_back_is_good_news_for_a_week_unless_at_risk_again() ->
     assert not any(row["kind"] == "good_news" for row in world.night(16, candidate(16)))
 
 
+def test_good_news_ends_with_the_match_that_it_was_told_to() -> None:
+    world = World()
+    world.night(0, candidate(0))
+    world.night(1, active_days_7d=3)
+    assert [row["resolution"] for row in world.night(2, has_mentor=False)] == ["told"]
+
+
 def test_there_is_no_good_news_without_a_mentor_to_tell() -> None:
     world = World()
     world.night(0, candidate(0))
