@@ -382,7 +382,8 @@ class _Night:
         if (life.alert_id, kind) in self._logged:
             self._logged.discard((life.alert_id, kind))
         else:
-            self._append(life, event)
+            life.last_number += 1
+            self.appended.append(event)
 
     def _corrected(self, told: set[str]) -> Iterable[dict[str, Any]]:
         """Undo what an earlier run of this night said and the data no longer say."""
@@ -390,20 +391,11 @@ class _Night:
             life = self._said_tonight[name]
             if kind == "opened":
                 if life.is_open:
-                    self._correct(life, "resolved", resolution="corrected")
+                    self._happens(life, "resolved", resolution="corrected")
                 if name in self._begun:
                     yield self._row(life, self._begun[name])
             elif kind == "resolved" and name in told and not life.is_open and self._lives[name].is_open:
-                self._correct(life, "reopened")
-
-    def _correct(self, life: _Life, kind: str, **more: object) -> None:
-        event = _event(life, kind, self._at, self._at, **more)
-        life.take(event)
-        self._append(life, event)
-
-    def _append(self, life: _Life, event: dict[str, Any]) -> None:
-        life.last_number += 1
-        self.appended.append(event | {"event_number": life.last_number})
+                self._happens(life, "reopened")
 
     def _row(self, life: _Life, content: Mapping[str, Any]) -> dict[str, Any]:
         contacted = life.last_contact_at

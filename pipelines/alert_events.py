@@ -11,6 +11,7 @@ import polars as pl
 
 from data_contracts.tables.alerts import ALERT, EVENT
 from data_contracts.tables.inputs import RAW_INPUTS
+from models.alerts import OPEN_STATES
 from models.lifecycle import FEEDBACK, feedback_events, state_as_of
 from pipelines.warehouse import Warehouse, current
 
@@ -53,9 +54,7 @@ def history(warehouse: Warehouse, events: pl.DataFrame, observed_at: datetime) -
     """What `models.lifecycle.tonight` is told of earlier nights: the latest row of each alert still open, and tonight's."""
     is_tonights = (pl.col("observed_at") == observed_at) & ~pl.col("event_kind").is_in(FEEDBACK)
     before = state_as_of(events.filter((pl.col("observed_at") <= observed_at) & ~is_tonights))
-    with warehouse.lent(
-        "handrail_open", before.filter(pl.col("state").is_in(["new", "reviewed", "acted"])).select("alert_id")
-    ):
+    with warehouse.lent("handrail_open", before.filter(pl.col("state").is_in(OPEN_STATES)).select("alert_id")):
         return warehouse.frame(
             f"""
             WITH past AS (

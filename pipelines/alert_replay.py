@@ -6,7 +6,7 @@ Belongs here: the replay of alerts from what is on record. Does not belong here:
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
@@ -14,6 +14,7 @@ from data_contracts.errors import UsageError
 from data_contracts.tables.alerts import ALERT, EVENT
 from models.lifecycle import state_as_of
 from pipelines.alert_events import log, sql
+from pipelines.home import told_instant
 from pipelines.warehouse import Warehouse
 
 LEAST_PREFIX = 8
@@ -50,7 +51,7 @@ def night_before(warehouse: Warehouse, at: datetime) -> datetime:
     if known is None:
         message = "no night has been here yet, so there are no alerts; `handrail run` is the first"
     else:
-        message = f"there was no night by {_told(at)}; the first was that of {_told(known[0])}"
+        message = f"there was no night by {told_instant(at)}; the first was that of {told_instant(known[0])}"
     raise UsageError(message)
 
 
@@ -100,7 +101,3 @@ def found(warehouse: Warehouse, given: str) -> str:
     else:
         return known[0]
     raise UsageError(message)
-
-
-def _told(at: datetime) -> str:
-    return f"{at.replace(tzinfo=UTC):%Y-%m-%d %H:%M} UTC"

@@ -12,7 +12,7 @@ import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from data_contracts.errors import UsageError
@@ -20,7 +20,7 @@ from data_contracts.tables.inputs import INPUTS, RAW_INPUTS
 from pipelines import alert_replay
 from pipelines.alert_events import record_feedback, sql
 from pipelines.archive import sync
-from pipelines.home import Home, now
+from pipelines.home import Home, now, told_instant
 from pipelines.sources.inbox import TABLE_SUFFIXES, InboxFile, stamp
 from pipelines.sources.record import Recorder, file_hash
 from pipelines.sources.tables import take_table
@@ -82,18 +82,18 @@ def check(warehouse: Warehouse, given: Given) -> None:
         "SELECT min(happened_at) FROM alerts.event WHERE alert_id = ? AND event_kind = 'opened'", [given.alert_id]
     )
     if given.at < opened_at:
-        message = f"--at {_told(given.at)} is before the alert opened ({_told(opened_at)}); give a later instant"
+        message = f"--at {told_instant(given.at)} is before the alert opened ({told_instant(opened_at)}); give a later instant"
     elif given.at > latest_instant(warehouse):
-        message = f"--at {_told(given.at)} lies in the future; leave --at out to say now"
+        message = f"--at {told_instant(given.at)} lies in the future; leave --at out to say now"
     elif given.contacted_at is not None and given.contacted_at > given.at:
         message = (
-            f"--contacted-at {_told(given.contacted_at)} is after the feedback itself ({_told(given.at)}); say it when it "
-            "has happened, or give --at too"
+            f"--contacted-at {told_instant(given.contacted_at)} is after the feedback itself ({told_instant(given.at)}); "
+            "say it when it has happened, or give --at too"
         )
     elif given.contacted_at is not None and given.contacted_at < opened_at:
         message = (
-            f"--contacted-at {_told(given.contacted_at)} is before the alert opened ({_told(opened_at)}), so it was not "
-            "because of it; leave it out"
+            f"--contacted-at {told_instant(given.contacted_at)} is before the alert opened ({told_instant(opened_at)}), "
+            "so it was not because of it; leave it out"
         )
     else:
         return
@@ -183,7 +183,3 @@ def _instants(warehouse: Warehouse) -> list[datetime]:
         "AND e.happened_at = greatest(said.at, opened.happened_at)) ORDER BY 1"
     )
     return [row[0] + _MOMENT for row in rows]
-
-
-def _told(at: datetime) -> str:
-    return f"{at.replace(tzinfo=UTC):%Y-%m-%d %H:%M} UTC"

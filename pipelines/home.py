@@ -150,6 +150,11 @@ def parse_instant(text: str, option: str = "--as-of") -> datetime:
         raise UsageError(message) from None
 
 
+def told_instant(at: datetime) -> str:
+    """An instant in UTC without a zone, as people read it: to the minute."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
 def observation_time(data: Path, settings: Settings, as_of: str = "") -> datetime:
     """observed_at of a run: `--as-of`, else `snapshot.json` beside the inbox, else the local day's first instant.
 

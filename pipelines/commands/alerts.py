@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
@@ -17,7 +17,7 @@ from models.alerts import OPEN_STATES
 from pipelines import alert_replay
 from pipelines.commands.console import say, show
 from pipelines.commands.person import home_with_warehouse
-from pipelines.home import Home, now, parse_instant
+from pipelines.home import Home, now, parse_instant, told_instant
 from pipelines.lock import run_lock
 from pipelines.privacy.erase import log_access, open_pseudonyms
 from pipelines.settings import load_settings
@@ -57,9 +57,9 @@ def main(arguments: argparse.Namespace) -> int:
             word = "events of one alert."
         else:
             rows = _chosen(home, warehouse, alert_replay.replay(warehouse, at), arguments)
-            word = f"{_word(arguments)}; their content is that of the night of {_told(night)}."
+            word = f"{_word(arguments)}; their content is that of the night of {told_instant(night)}."
         log_access(warehouse, "alerts", rows.height)
-    say(f"As of {_told(at)}: {rows.height:,} {word}")
+    say(f"As of {told_instant(at)}: {rows.height:,} {word}")
     if rows.height or arguments.format != "table":
         show(_FORMATS[arguments.format](rows))
     return DONE
@@ -183,7 +183,3 @@ def _plain(value: object) -> object:
 
 def _minute(at: datetime | None) -> str:
     return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
-
-
-def _told(at: datetime) -> str:
-    return f"{at.replace(tzinfo=UTC):%Y-%m-%d %H:%M} UTC"

@@ -12,7 +12,7 @@ from pipelines.core.local_time import EPOCH, date_day, epoch_day, monday, zone
 from pipelines.resources import Night
 from pipelines.warehouse import current
 
-_READ_AFTER_HOURS = 8
+READ_AFTER_HOURS = 8
 
 # Leave and closed days are told ahead; further than this nobody asks.
 _AHEAD_DAYS = 28
@@ -24,7 +24,7 @@ def read_at(night: Night) -> str:
     At Sunday midnight of the organisation a mentor further west is routed for the week to come, not for the last hours
     of the one that ends.
     """
-    return f"{night.observed_sql} + INTERVAL {_READ_AFTER_HOURS} HOUR"
+    return f"{night.observed_sql} + INTERVAL {READ_AFTER_HOURS} HOUR"
 
 
 def build_away_days(night: Night) -> int:

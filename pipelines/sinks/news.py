@@ -19,14 +19,15 @@ import polars as pl
 
 from data_contracts.tables.inputs import RAW_INPUTS
 from pipelines import runs
+from pipelines.core.presence import READ_AFTER_HOURS
 from pipelines.marts.as_of import MartContext
 from pipelines.marts.cards import as_seen, served
 from pipelines.resources import Night
 from pipelines.sinks.words import PROHIBITED_USES
 from pipelines.warehouse import current
 
-# As routing sees the week (docs/decisions/0009): the day on which a night's alerts are read.
-_READ_AFTER = timedelta(hours=8)
+# As routing sees the week: the day on which a night's alerts are read.
+_READ_AFTER = timedelta(hours=READ_AFTER_HOURS)
 # Nights that are observed so close to each other are one night, run again.
 _SAME_NIGHT = timedelta(hours=12)
 _BEGINNINGS, _ENDS = ("opened", "reopened"), ("resolved", "dismissed")
@@ -51,11 +52,6 @@ class Delivery:
         """First 32 hexadecimal digits of the SHA-256 of the way, the alert and what makes it news."""
         words = "|".join(map(str, (self.sink, self.alert_id, *self.about)))
         return sha256(words.encode()).hexdigest()[:32]
-
-
-def context(night: Night) -> MartContext:
-    """The night as a mart's query wants it."""
-    return MartContext(night.observed_at, night.tonight_epoch_day, night.run_id)
 
 
 class Calendar:
@@ -142,7 +138,7 @@ def readers(night: Night) -> list[dict[str, Any]]:
         SELECT alert.*, reader_id, is_coordinator,
             coalesce(risk_band = 'high' OR rule = 'never_started' OR escalated_at IS NOT NULL, false) AS is_urgent,
             is_coordinator AND coalesce(route_kind, '') <> 'coordinator' AS is_escalated
-        FROM {served(context(night))} AS alert
+        FROM {served(MartContext.of(night))} AS alert
         LEFT JOIN {current(RAW_INPUTS["programme"], night.observed_sql)} AS programme USING (programme_id),
         LATERAL (
             SELECT alert.mentor_id AS reader_id, false AS is_coordinator WHERE alert.mentor_id IS NOT NULL
@@ -153,7 +149,9 @@ def readers(night: Night) -> list[dict[str, Any]]:
         )
         WHERE alert.learner_id NOT IN ({opted_out()})
     """
-    seen = as_seen(context(night), rows, "mentor_id", "is_coordinator", "is_urgent", "is_escalated", "route_kind")
+    seen = as_seen(
+        MartContext.of(night), rows, "mentor_id", "is_coordinator", "is_urgent", "is_escalated", "route_kind"
+    )
     found: list[dict[str, Any]] = night.warehouse.frame(f"FROM ({seen}) ORDER BY reader_id, alert_id").to_dicts()
     return found
 
@@ -184,7 +182,7 @@ def posts(night: Night, known: pl.DataFrame) -> list[Delivery]:
             ON programme.programme_id = alert.programme_id
         WHERE alert.learner_id NOT IN ({opted_out()})
     """
-    seen = as_seen(context(night), rows, "mentor_id", "happened", "number")
+    seen = as_seen(MartContext.of(night), rows, "mentor_id", "happened", "number")
     with night.warehouse.lent("handrail_happened", happened):
         told = night.warehouse.frame(f"FROM ({seen}) ORDER BY alert_id, number").to_dicts()
     wanted = []
@@ -204,7 +202,7 @@ def _happened(night: Night, known: pl.DataFrame) -> list[tuple[str, str, str]]:
     was_tried = (pl.col("delivery_state") == "sent") | (pl.col("attempts_count") > 0)
     posted = known.filter((pl.col("sink") == "webhook") & was_tried & (pl.col("delivery_state") != "refused"))
     heard = set(posted["alert_id"])
-    now_served = {row[0] for row in night.warehouse.rows(f"SELECT alert_id FROM {served(context(night))}")}
+    now_served = {row[0] for row in night.warehouse.rows(f"SELECT alert_id FROM {served(MartContext.of(night))}")}
     events = night.warehouse.rows(
         "SELECT alert_id, event_kind, event_number, state FROM alerts.event JOIN alerts.current USING (alert_id) "
         f"WHERE observed_at <= {night.observed_sql} AND alert_id IN (SELECT unnest(?)) "

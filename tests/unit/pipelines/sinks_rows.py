@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from data_contracts.tables.marts import MARTS
 from pipelines import runs
-from pipelines.marts import MART_QUERIES
+from pipelines.marts import MART_QUERIES, MartContext
 from pipelines.sinks import outbox
-from pipelines.sinks.news import context
 from pipelines.statements.identity import Pseudonyms
 from tests.unit.pipelines.marts_rows import OBSERVED, add, agreed, enrol, matched, measured, promised
 
@@ -115,7 +114,7 @@ def happened(warehouse, alert_id, number, kind, at=OBSERVED, **values):
 def published(night):
     """What a digest reads of the publication."""
     for name in ("dim_programme", "dim_course", "course_issues"):
-        night.build.write(MARTS[name], MART_QUERIES[name](context(night)), "p")
+        night.build.write(MARTS[name], MART_QUERIES[name](MartContext.of(night)), "p")
     night.warehouse.execute("CHECKPOINT building")
     night.warehouse.execute("DETACH building")
     night.build.file.replace(night.home.marts_file)

@@ -12,10 +12,9 @@ from itertools import pairwise
 
 import pytest
 
-from pipelines.marts import MART_QUERIES
+from pipelines.marts import MART_QUERIES, MartContext
 from pipelines.sinks.digest import Card, Digest, Part, Section, Task
 from pipelines.sinks.digest_files import html, table, write
-from pipelines.sinks.news import context
 from pipelines.sinks.webhook import Patience
 from tests.hook_server import SECRET, Receiver
 from tests.unit.pipelines.marts_rows import OBSERVED, WEEK_10, add, at
@@ -303,7 +302,7 @@ def test_no_way_tells_a_manager_or_an_external_mentor_a_number_rank_band_or_reas
     assert len(posted) == 4
     mart = [
         json.dumps(row, default=str)
-        for row in told.frame(f"FROM ({MART_QUERIES['alert_cards'](context(night))})").to_dicts()
+        for row in told.frame(f"FROM ({MART_QUERIES['alert_cards'](MartContext.of(night))})").to_dicts()
     ]
     assert len(mart) == 4
     files = {path.name: path.read_bytes().decode() for path in day_folder(night).iterdir() if path.stem != COL}
