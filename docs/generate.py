@@ -24,6 +24,7 @@ from data_contracts.features import FAMILY, FEATURES, Feature, family_names
 from data_contracts.features.entry import ANY
 from data_contracts.fields.learning import VERB_KINDS
 from data_contracts.schema import Column, Field, Level, Table
+from data_contracts.strands import OUTCOME_RULES, STRAND_RULES
 from data_contracts.tables.inputs import AUDIT_ATTRIBUTES, INPUTS, MINIMUM, PSEUDONYM_OF
 from data_contracts.tables.marts import MARTS, MARTS_CONTRACT_VERSION
 from data_contracts.xapi.vocabulary import NO_ACT_KINDS, STRAND_OF_KIND, STRAND_OF_VERB, VOCABULARIES
@@ -129,6 +130,35 @@ def _terms(term: str, kind_of: Mapping[str, str]) -> list[tuple[str, str, str, s
         (term, kind, strand.get(kind, default), f"`{prefix}`: {', '.join(f'`{word}`' for word in found)}")
         for (kind, prefix), found in words.items()
     ]
+
+
+def strand_rules() -> str:
+    """What is logged: its strand, whether it is an event and tells minutes, what it is worth as an outcome."""
+    worth = {(rule.source, rule.word): f"{rule.outcome_share:g}" for rule in OUTCOME_RULES}
+    kinds = [
+        (
+            f"`{rule.source}`",
+            f"`{rule.kind}`",
+            rule.strand or "not counted",
+            "yes" if rule.is_event else "",
+            "yes" if rule.has_minutes else "",
+            worth.get((rule.source, rule.kind), ""),
+            rule.why,
+        )
+        for rule in STRAND_RULES
+    ]
+    listed = {(rule.source, rule.kind) for rule in STRAND_RULES}
+    words = [
+        (f"`{rule.source}`", f"`{rule.word}`", f"{rule.outcome_share:g}", rule.why)
+        for rule in OUTCOME_RULES
+        if (rule.source, rule.word) not in listed
+    ]
+    return "\n\n".join(
+        [
+            _grid(("logged as", "kind", "strand", "an event", "tells minutes", "outcome", "why"), kinds),
+            _grid(("logged as", "confirmed by", "outcome", "why"), words),
+        ]
+    )
 
 
 def marts() -> str:
@@ -305,6 +335,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "inputs.md": {"inputs": inputs},
     "meaning.md": {"verb kinds": verb_kinds, "vocabularies": vocabularies},
     "marts.md": {"marts": marts},
+    "learning-mix.md": {"strand rules": strand_rules},
     "settings.md": {"settings": settings},
     "features.md": {"features": features},
 }

@@ -10,7 +10,6 @@ from datetime import date, timedelta
 import polars as pl
 
 from data_contracts.tables.inputs import RAW_INPUTS
-from models.ranking import EffectEstimate
 from pipelines.core.local_time import EPOCH, local, zone
 from pipelines.core.presence import read_at
 from pipelines.marts.as_of import MartContext
@@ -251,12 +250,6 @@ def consenting(night: Night) -> set[str]:
             [list(settings.holdout_programmes)],
         )
     return {str(row[0]) for row in found}
-
-
-def effect_estimate(night: Night) -> EffectEstimate | None:
-    """What contact is expected to change, by thirds of risk, where the operator knows; none ranks by probability."""
-    ratios = night.settings.contact_risk_ratios
-    return EffectEstimate("settings", ratios) if ratios else None
 
 
 def matches(night: Night) -> pl.DataFrame:

@@ -16,10 +16,15 @@ from data_contracts.tables.marts import MARTS
 from pipelines.assets.alerts import ASSETS as ALERT_ASSETS
 from pipelines.assets.core import ASSETS as CORE_ASSETS
 from pipelines.assets.delivery import ASSETS as DELIVERY_ASSETS
+from pipelines.assets.effect import ASSETS as EFFECT_ASSETS
 from pipelines.assets.features import ASSETS as FEATURE_ASSETS
+from pipelines.assets.learning import ASSETS as LEARNING_ASSETS
 from pipelines.assets.marts import ASSETS as MART_ASSETS
+from pipelines.assets.outcomes import ASSETS as OUTCOME_ASSETS
+from pipelines.assets.outcomes import CHECKS as OUTCOME_CHECKS
 from pipelines.assets.programme import ASSETS as PROGRAMME_ASSETS
 from pipelines.assets.raw import ASSETS as RAW_ASSETS
+from pipelines.assets.returns import ASSETS as RETURN_ASSETS
 from pipelines.assets.risk import ASSETS as RISK_ASSETS
 from pipelines.assets.risk import CHECKS as RISK_CHECKS
 from pipelines.checks import contract_check
@@ -77,9 +82,13 @@ def build_defs(*, resources: Mapping[str, object] | None = None, timezone: str =
             *RISK_ASSETS,
             *ALERT_ASSETS,
             *MART_ASSETS,
+            *LEARNING_ASSETS,
+            *EFFECT_ASSETS,
+            *OUTCOME_ASSETS,
+            *RETURN_ASSETS,
             *DELIVERY_ASSETS,
         ],
-        asset_checks=[*checks, *RISK_CHECKS],
+        asset_checks=[*checks, *RISK_CHECKS, *OUTCOME_CHECKS],
         jobs=[nightly, training, rebuild],
         schedules=[
             dg.ScheduleDefinition(

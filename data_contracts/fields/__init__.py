@@ -5,9 +5,36 @@ Belongs here: the merged registry `FIELDS`. Does not belong here: tables, which 
 
 from __future__ import annotations
 
-from data_contracts.fields import alerts, learning, marts, mentoring, outcomes, people, risk, run
+from data_contracts.fields import (
+    alerts,
+    comparison,
+    effects,
+    learning,
+    marts,
+    mentoring,
+    outcomes,
+    people,
+    practice,
+    returns,
+    risk,
+    run,
+)
 from data_contracts.schema import Field, index_fields
 
 FIELDS: dict[str, Field] = index_fields(
-    area.FIELDS for area in (people, learning, mentoring, outcomes, run, risk, alerts, marts)
+    area.FIELDS
+    for area in (
+        people,
+        learning,
+        mentoring,
+        outcomes,
+        run,
+        risk,
+        alerts,
+        marts,
+        effects,
+        practice,
+        returns,
+        comparison,
+    )
 )

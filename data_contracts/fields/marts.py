@@ -5,9 +5,8 @@ Belongs here: aggregates and estimates that are published. Does not belong here:
 
 from __future__ import annotations
 
+from data_contracts.fields.effects import VERDICTS
 from data_contracts.schema import count, date, flag, number, share, text
-
-VERDICTS = ("usable", "weak", "cannot_say")
 
 FIELDS = (
     count("active_days_count", "Days with activity", "days"),
@@ -129,13 +128,4 @@ FIELDS = (
         0,
         1,
     ),
-    text("contrast", "What is compared", "first_contact", "matched"),
-    text("estimand", "The effect estimated, in words"),
-    number("effect_points", "Difference in abandonment over 8 weeks", "percentage points"),
-    number("effect_low_points", "Lower end of the 95 % interval", "percentage points"),
-    number("effect_high_points", "Upper end of the 95 % interval", "percentage points"),
-    share("overlap_share", "Share of the treated with comparable controls"),
-    number("effective_sample_count", "Effective number of controls", "rows", 0),
-    number("e_value", "How strong a hidden confounder would have to be", "risk ratio", 1),
-    text("effect_verdict", "What can be said of the effect", *VERDICTS),
 )

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from data_contracts.schema import Level, Table
 from data_contracts.tables import table
+from data_contracts.tables.effects import BALANCE_SPEC, EFFECT_CHECK_SPEC, EFFECT_SPEC, OVERLAP_SPEC
 
-MARTS_CONTRACT_VERSION = "1.3"
+MARTS_CONTRACT_VERSION = "1.4"
 
 
 def _mart(name: str, description: str, grain: str, key: str, spec: str, level: Level = "aggregate") -> Table:
@@ -179,28 +180,105 @@ MARTS: dict[str, Table] = {
             "Minutes, cost and outcome by strand of the 70:20:10 mix",
             "programme, course (or all), strand and month",
             "programme_id course_id strand month_starts_on",
-            "programme_id course_id:roi_course strand month_starts_on minutes events_count participants_count "
-            "cost_amount* currency* outcome_share* coverage_share target_share* measured_share*",
+            "programme_id course_id:roi_course strand month_starts_on minutes* events_count* participants_count* "
+            "cost_amount* currency* outcome_share* coverage_share* target_share* measured_share* events_share* "
+            "minutes_known_share* is_suppressed",
+        ),
+        _mart(
+            "learning_transfer",
+            "How learning becomes practice: order, transfer after training, breadth and reach",
+            "programme, measure and group of learners",
+            "programme_id measure mentoring_group",
+            "programme_id measure:transfer_measure mentoring_group metric_value* metric_low* metric_high* "
+            "learners_count* learners_with_count* is_suppressed",
+        ),
+        _mart(
+            "programme_outcome",
+            "What programmes are for, measured: goals first, then surveys paired from the start, or why it cannot be told",
+            "programme, subject, construct and measure",
+            "programme_id subject_type construct measured_by",
+            "programme_id aim* subject_type construct measured_by primary_rank* outcome_level asked_count* subjects_count* "
+            "response_share* start_share* reached_share* reached_low_share* reached_high_share* change_points* "
+            "change_low_points* change_high_points* standardised_change* goals_count* goals_measured_share* "
+            "goals_attained_share* goals_expected_share* goals_rebaselined_count* goals_dropped_count* is_suppressed "
+            "verdict:outcome_verdict reason:outcome_reason*",
+        ),
+        _mart(
+            "programme_comparison",
+            "Programmes compared at the same baseline, with regression to the mean shown, or why they cannot be",
+            "pair of groups and outcome",
+            "comparison_kind compared_group other_group compared_outcome",
+            "comparison_kind compared_group other_group:compared_group compared_outcome selection other_selection:selection "
+            "learners_count:compared_learners_count* other_learners_count:compared_learners_count* baseline_name "
+            "baseline_difference* baseline_overlap_share* start_share* other_start_share:start_share* reached_share* "
+            "other_reached_share:reached_share* mean_change_points* other_mean_change_points:mean_change_points* "
+            "raw_difference_points* test_retest_correlation* regression_to_mean_points* adjusted_difference_points* "
+            "adjusted_low_points* adjusted_high_points* demand_ratio* other_demand_ratio:demand_ratio* match_rate* "
+            "other_match_rate:match_rate* is_suppressed verdict:comparison_verdict reason:comparison_reason",
         ),
         _mart(
             "programme_roi",
             "What each programme cost and returned, with intervals",
             "programme, course, strand, component, method and isolation",
             "programme_id course_id strand component method isolation",
-            "programme_id course_id:roi_course strand:roi_strand component method:roi_method isolation "
-            "period_starts_on* period_ends_on* learners_count completions_count cost_amount* benefit_amount* "
-            "benefit_low_amount* benefit_high_amount* roi_percent* roi_low_percent* roi_high_percent* "
-            "benefit_cost_ratio* payback_days* roi_positive_probability* break_even_effect_points* currency* "
-            "verdict:roi_verdict withheld_reason*",
+            "programme_id course_id:roi_course strand:roi_strand component method:roi_method isolation is_headline "
+            "is_suppressed period_starts_on* period_ends_on* learners_count* completions_count* cost_amount* "
+            "cost_allocated_amount* cost_of_time_amount* cost_priced_amount* value_source* benefit_amount* "
+            "benefit_low_amount* benefit_high_amount* completions_value_amount* abandonments_avoided_count* roi_percent* "
+            "roi_low_percent* roi_high_percent* benefit_cost_ratio* payback_days* roi_positive_probability* "
+            "roi_positive_prior_probability* break_even_effect_points* currency* verdict:roi_verdict withheld_reason*",
+        ),
+        _mart(
+            "roi_driver",
+            "What moves each ROI that can be said: one input at a time to its lower and upper end",
+            "programme, component, isolation and factor",
+            "programme_id component isolation factor",
+            "programme_id component isolation factor:roi_factor input_unit low_input high_input roi_percent "
+            "roi_at_low_percent roi_at_high_percent swing_points driver_rank input_basis",
+        ),
+        _mart(
+            "roi_principle",
+            "Which of the twelve Phillips principles each programme's figures keep, and what shows it",
+            "programme and principle",
+            "programme_id principle_number",
+            "programme_id principle_number principle is_principle_kept* evidence",
+        ),
+        _mart(
+            "cost_per_result",
+            "What a learner, a completion and a retained learner cost, by how the programme is delivered",
+            "programme and delivery (or all)",
+            "programme_id delivery",
+            "programme_id delivery:cost_delivery is_suppressed cost_amount* cost_allocated_share* currency* "
+            "learners_count* completions_count* retained_count* cost_per_learner_amount* cost_per_completion_amount* "
+            "cost_per_retained_amount* withheld_reason*",
         ),
         _mart(
             "mentoring_effect",
             "What mentoring changed in abandonment, or why it cannot be said",
-            "programme, contrast and estimand",
-            "programme_id contrast",
-            "programme_id contrast estimand effect_points* effect_low_points* effect_high_points* n_count "
-            "n_events_count overlap_share* effective_sample_count* e_value* verdict:effect_verdict "
-            "reason*",
+            "programme (or all), contrast and subgroup",
+            "programme_id contrast subgroup_kind subgroup",
+            EFFECT_SPEC,
+        ),
+        _mart(
+            "effect_balance",
+            "How alike treated and controls are, before and after weighting",
+            "programme (or all), contrast and covariate",
+            "programme_id contrast covariate",
+            BALANCE_SPEC,
+        ),
+        _mart(
+            "effect_overlap",
+            "How likely treatment was, of the treated and of the controls",
+            "programme (or all), contrast and bin of propensity",
+            "programme_id contrast propensity_low_share",
+            OVERLAP_SPEC,
+        ),
+        _mart(
+            "effect_check",
+            "What each effect was held against: other learners, other clocks, no adjustment, a negative control",
+            "programme (or all), contrast and check",
+            "programme_id contrast check_kind check_name",
+            EFFECT_CHECK_SPEC,
         ),
         _mart(
             "model_quality",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from data_contracts.schema import Table
 from data_contracts.tables import table
+from data_contracts.tables.effects import EFFECT_TABLES
 
 MODEL = table(
     "risk.model",
@@ -103,4 +104,5 @@ RISK_TABLES: tuple[Table, ...] = (
     REASON,
     QUALITY,
     FAIRNESS,
+    *EFFECT_TABLES,
 )

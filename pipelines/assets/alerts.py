@@ -20,6 +20,7 @@ from models.ranking import ranked
 from models.routing import Routed, RoutingSettings, capacity, charged_this_week, route, unserved
 from pipelines import alert_events, alert_facts
 from pipelines.assets import Outcome, table_asset
+from pipelines.effect_record import contact_estimate
 from pipelines.resources import Night
 
 GROUP = "5_alerts"
@@ -128,7 +129,7 @@ def _charged(night: Night, mentors: pl.DataFrame, alerts: pl.DataFrame | None = 
     )
 
 
-@table_asset(tables.ALERT, group=GROUP, key="alert_current", deps=("alert_candidate", "alert_capacity"))
+@table_asset(tables.ALERT, group=GROUP, key="alert_current", deps=("alert_candidate", "alert_capacity", "risk_effect"))
 @_unless_past(tables.ALERT)
 def alert_current(night: Night) -> Outcome:
     """Which alerts go on, end or begin; own mentor first, then spill-over inside the programme, else the coordinator."""
@@ -143,7 +144,7 @@ def alert_current(night: Night) -> Outcome:
         closed_on=alert_facts.closed_days(night),
         settings=_alert_settings(night),
     )
-    routed = _routed(night, ranked(told.alerts, alert_facts.effect_estimate(night)))
+    routed = _routed(night, ranked(told.alerts, contact_estimate(night)))
     alert_events.append(warehouse, told.events)
     _replace_tonight(night, tables.CAPACITY, routed.capacity)
     _replace_tonight(night, tables.ROUTING, routed.record.with_columns(observed_at=pl.lit(observed_at)))

@@ -14,24 +14,17 @@ import dagster as dg
 import polars as pl
 
 from data_contracts.errors import GateError
-from data_contracts.tables.inputs import RAW_INPUTS
 from data_contracts.tables.marts import MARTS, MARTS_CONTRACT_VERSION
 from models.alert_quality import alert_quality
-from models.effect import not_estimated
-from models.learning_mix import Allocation, allocate_costs, learning_mix, with_currency
-from models.roi import ROISettings, programme_roi, with_time_costs
 from pipelines import __version__, runs
 from pipelines.assets import Outcome, table_asset
 from pipelines.assets.risk import champion
 from pipelines.home import now
-from pipelines.marts import MART_QUERIES, MartContext, money
+from pipelines.marts import MART_QUERIES, MartContext
 from pipelines.marts import alert_quality as judged
 from pipelines.resources import Night
-from pipelines.warehouse import current
 
 GROUP = "6_marts"
-
-NOT_ESTIMATED = "the effect of mentoring is not estimated yet"
 
 _DEPS: Mapping[str, tuple[str, ...]] = {
     "dim_programme": ("core_participation",),
@@ -51,9 +44,6 @@ _DEPS: Mapping[str, tuple[str, ...]] = {
     "programme_demand": ("core_registration",),
     "community_weekly": ("core_enrolment_day", "core_enrolment"),
     "course_issues": ("core_submission", "core_enrolment"),
-    "learning_mix": ("core_enrolment_day", "core_submission", "core_mentoring_event", "core_participation"),
-    "mentoring_effect": ("core_participation", "core_mentoring_event"),
-    "programme_roi": ("learning_mix", "mentoring_effect"),
     "model_quality": ("risk_quality", "risk_drift"),
     "model_fairness": ("risk_model",),
     "data_quality": (
@@ -70,13 +60,15 @@ _DEPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _write(night: Night, name: str, select: str) -> int:
+def write(night: Night, name: str, select: str) -> int:
+    """Build a mart from a query; returns its rows."""
     return night.build.write(MARTS[name], select, night.publication_id)
 
 
-def _write_frame(night: Night, name: str, rows: pl.DataFrame) -> int:
+def write_frame(night: Night, name: str, rows: pl.DataFrame) -> int:
+    """Build a mart from a frame; returns its rows."""
     night.warehouse.con.register("handrail_mart", rows)
-    written = _write(night, name, "FROM handrail_mart")
+    written = write(night, name, "FROM handrail_mart")
     night.warehouse.con.unregister("handrail_mart")
     return written
 
@@ -89,23 +81,9 @@ def _about(name: str) -> str:
 def _query_mart(name: str) -> dg.AssetsDefinition:
     @table_asset(MARTS[name], group=GROUP, key=name, deps=_DEPS[name], about=_about(name))
     def asset(night: Night) -> Outcome:
-        return _write(night, name, MART_QUERIES[name](MartContext.of(night)))
+        return write(night, name, MART_QUERIES[name](MartContext.of(night)))
 
     return asset
-
-
-def _money(night: Night) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, Allocation]:
-    """Programmes with their currency, evidence, active participations, and costs brought to programmes."""
-    warehouse, before, tonight = night.warehouse, night.observed_sql, night.tonight_epoch_day
-    costs = warehouse.frame(f"FROM {current(RAW_INPUTS['programme_cost'], before)}")
-    benefits = warehouse.frame(f"FROM {current(RAW_INPUTS['programme_benefit'], before)}")
-    programmes = with_currency(warehouse.frame(money.programmes(before)), costs, benefits)
-    evidence = warehouse.frame(money.evidence(before, tonight))
-    active = warehouse.frame(money.active(tonight))
-    allocation = allocate_costs(costs, active, programmes)
-    minutes = warehouse.frame(money.mentor_minutes(tonight))
-    loaded = with_time_costs(allocation.costs, evidence, minutes, programmes)
-    return programmes, evidence, active, Allocation(loaded, allocation.withheld)
 
 
 @table_asset(
@@ -120,50 +98,7 @@ def alert_quality_mart(night: Night) -> Outcome:
     context, days = MartContext.of(night), night.settings.abandon_after_days
     alerts = night.warehouse.frame(judged.judged_alerts(context, abandon_after_days=days))
     weeks = int(night.warehouse.scalar(judged.mentor_weeks(context, abandon_after_days=days)))
-    return _write_frame(night, "alert_quality", alert_quality(alerts, mentor_weeks=weeks))
-
-
-@table_asset(
-    MARTS["learning_mix"], group=GROUP, key="learning_mix", deps=_DEPS["learning_mix"], kinds=("polars", "duckdb")
-)
-def learning_mix_mart(night: Night) -> Outcome:
-    """Beside the programme's own target. The split describes; most of the 70 is unobserved, so read coverage first."""
-    programmes, evidence, active, allocation = _money(night)
-    return _write_frame(night, "learning_mix", learning_mix(evidence, allocation.costs, active, programmes))
-
-
-@table_asset(MARTS["mentoring_effect"], group=GROUP, key="mentoring_effect", deps=_DEPS["mentoring_effect"])
-def mentoring_effect_mart(night: Night) -> Outcome:
-    """A causal difference or nothing: until it is estimated, each row says that it cannot be said, and why."""
-    return _write_frame(night, "mentoring_effect", _effects(night))
-
-
-def _effects(night: Night) -> pl.DataFrame:
-    return not_estimated(
-        night.warehouse.frame(money.programmes(night.observed_sql)),
-        night.warehouse.frame(money.effect_counts(night.tonight_epoch_day)),
-        reason=NOT_ESTIMATED,
-    )
-
-
-@table_asset(
-    MARTS["programme_roi"], group=GROUP, key="programme_roi", deps=_DEPS["programme_roi"], kinds=("polars", "duckdb")
-)
-def programme_roi_mart(night: Night) -> Outcome:
-    """Phillips: fully loaded cost, benefit by isolation, intervals by Monte Carlo; withheld where it cannot be said."""
-    before, tonight = night.observed_sql, night.tonight_epoch_day
-    programmes, _, _, allocation = _money(night)
-    rows = programme_roi(
-        programmes,
-        allocation.costs,
-        night.warehouse.frame(f"FROM {current(RAW_INPUTS['programme_benefit'], before)}"),
-        night.warehouse.frame(money.counts(tonight)),
-        withheld=allocation.withheld,
-        effects=_effects(night),
-        observed_on=night.observed_naive.date(),
-        settings=ROISettings(seed=night.settings.seed),
-    )
-    return _write_frame(night, "programme_roi", rows)
+    return write_frame(night, "alert_quality", alert_quality(alerts, mentor_weeks=weeks))
 
 
 @table_asset(
@@ -192,7 +127,7 @@ def publication(night: Night) -> tuple[int, Mapping[str, Any]]:
             "failed_sources": [runs.row_of(night.warehouse, night.run_id).failed_sources],
         }
     )
-    written = _write_frame(night, "publication", row)
+    written = write_frame(night, "publication", row)
     night.build.swap(file, night.home.marts, night.publication_id)
     warehouse.execute(
         "UPDATE ops.run SET state = 'published', publication_id = ?, ended_at = ? WHERE run_id = ?",
@@ -227,8 +162,5 @@ def _gate(night: Night) -> None:
 ASSETS = [
     *(_query_mart(name) for name in MART_QUERIES),
     alert_quality_mart,
-    learning_mix_mart,
-    mentoring_effect_mart,
-    programme_roi_mart,
     publication,
 ]

@@ -6,6 +6,7 @@ Belongs here: what a person reads at the end of `handrail run`. Does not belong 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -19,6 +20,8 @@ _ESTIMATORS = {
     "logistic_regression": "logistic regression",
     "inactive_7d_rule": "no activity for 7 days",
 }
+
+_ISOLATIONS = {"attribution": "attribution", "effect": "effect", "holdout": "hold-out"}
 
 # Alerts that ask something of somebody.
 _CALLS = "state IN ('new', 'reviewed', 'acted') AND kind <> 'good_news'"
@@ -192,48 +195,76 @@ def _alerts(marts: duckdb.DuckDBPyConnection) -> str:
 def _mix(marts: duckdb.DuckDBPyConnection) -> str:
     found = _rows(
         marts,
-        "SELECT coalesce(p.name, m.programme_id), "
-        "max(m.minutes) FILTER (m.strand = 'formal'), max(m.minutes) FILTER (m.strand = 'social'), "
-        "max(m.minutes) FILTER (m.strand = 'experiential'), max(t) FILTER (m.strand = 'formal'), "
-        "max(t) FILTER (m.strand = 'social'), max(t) FILTER (m.strand = 'experiential'), sum(m.events) FROM ("
-        "SELECT programme_id, strand, sum(minutes) AS minutes, any_value(target_share) AS t, sum(events_count) AS events "
+        "SELECT coalesce(any_value(p.name), m.programme_id), list(minutes ORDER BY place), list(events ORDER BY place), "
+        "list(target ORDER BY place), list(covered ORDER BY place) FROM (SELECT programme_id, "
+        "list_position(['formal', 'social', 'experiential'], strand) AS place, sum(minutes) AS minutes, "
+        "coalesce(sum(events_count), 0) AS events, any_value(target_share) AS target, avg(coverage_share) AS covered "
         "FROM learning_mix WHERE course_id = 'all' GROUP BY ALL) AS m LEFT JOIN dim_programme AS p USING (programme_id) "
-        "GROUP BY ALL ORDER BY 1",
+        "GROUP BY m.programme_id ORDER BY 1",
     )
     lines = ["Learning mix, formal : social : experiential (measured minutes; most of the 70 is never seen by any log)"]
-    for name, *numbers in found:
-        minutes, targets, events = numbers[:3], numbers[3:6], numbers[6]
-        total = sum(minutes)
-        measured = (
-            " : ".join(f"{part / total:.0%}" for part in minutes)
-            if total
-            else f"no minutes known, {events:,.0f} events"
-        )
-        target = "" if targets[0] is None else f"   target {' : '.join(f'{part:.0%}' for part in targets)}"
-        lines.append(f"  {name:<44} {measured}{target}")
+    for name, minutes, events, targets, covered in found:
+        line = f"  {name:<44} {_split(minutes, events)}"
+        if targets[0] is not None:
+            line += f"   target {_percents(targets)}"
+        if covered[0] is not None:
+            line += f"   coverage {_percents(covered)}"
+        lines.append(line)
     return "\n".join(lines)
+
+
+def _split(minutes: Sequence[float | None], events: Sequence[int]) -> str:
+    """Shares of the minutes, or of the events where no minutes are known; '?' for a strand that no log tells of."""
+    total = sum(part or 0 for part in minutes)
+    seen = list(zip(minutes, events, strict=True))
+    if total:
+        return " : ".join(
+            "?" if part is None or (not part and count) else f"{part / total:.0%}" for part, count in seen
+        )
+    if sum(events):
+        shares = ("?" if part is None and not count else f"{count / sum(events):.0%}" for part, count in seen)
+        return f"{' : '.join(shares)} of {sum(events):,.0f} events, minutes unknown"
+    return "withheld: few people"
+
+
+def _percents(shares: Sequence[float]) -> str:
+    return " : ".join(f"{share:.0%}" for share in shares)
 
 
 def _roi(marts: duckdb.DuckDBPyConnection) -> str:
+    """Cost and ROI of each programme and of its mentoring, by the isolation that its headline row has."""
     found = _rows(
         marts,
-        "SELECT coalesce(p.name, r.programme_id), r.isolation, r.method, r.cost_amount, r.currency, r.roi_percent, "
-        "r.roi_low_percent, r.roi_high_percent, r.roi_positive_probability, r.break_even_effect_points, r.verdict, "
+        "SELECT coalesce(p.name, r.programme_id), r.component, r.isolation, r.cost_amount, r.currency, r.roi_percent, "
+        "r.roi_low_percent, r.roi_high_percent, c.roi_percent, r.roi_positive_probability, "
+        "r.roi_positive_prior_probability, r.break_even_effect_points, "
+        "CASE WHEN r.abandonments_avoided_count > 0 THEN r.cost_amount / r.abandonments_avoided_count END, r.verdict, "
         "r.withheld_reason FROM programme_roi AS r LEFT JOIN dim_programme AS p USING (programme_id) "
-        "WHERE r.course_id = 'all' AND r.strand = 'all' AND r.component = 'programme' "
-        "AND (r.isolation = 'attribution' OR r.cost_amount IS NULL OR NOT EXISTS (FROM programme_roi AS o "
-        "WHERE o.programme_id = r.programme_id AND o.isolation = 'attribution')) ORDER BY 1, 2, 3 DESC",
+        "LEFT JOIN programme_roi AS c ON c.method = 'conservative' AND (c.programme_id, c.course_id, c.strand, c.component, "
+        "c.isolation) = (r.programme_id, r.course_id, r.strand, r.component, r.isolation) "
+        "WHERE r.is_headline ORDER BY 1, 2 DESC",
     )
     lines = [
-        "Programme ROI (isolation: participants' attribution x confidence; the effect itself is not estimated yet)"
+        "Programme ROI (benefit isolated by participants' attribution x confidence, by an effect, or by the hold-out)"
     ]
-    for name, isolation, method, cost, currency, roi, low, high, positive, _, verdict, reason in found:
-        head = f"  {name:<44} {method if cost is not None else '':<13}"
-        if roi is None:
-            lines.append(f"{head} {verdict.replace('_', ' ')}: {reason}" + ("" if cost is None else f" ({isolation})"))
-        else:
-            lines.append(
-                f"{head} cost {cost:>12,.0f} {currency}   ROI {roi:>5.0f} % ({low:.0f} to {high:.0f})   "
-                f"P(ROI > 0) {positive:.2f}   {verdict}{f' ({reason})' if reason else ''}"
-            )
+    for name, component, isolation, cost, currency, *figures, verdict, reason in found:
+        head = f"  {name if component == 'programme' else '  of it mentoring':<44} "
+        if cost is not None:
+            head += f"cost {cost:>11,.0f} {currency}   "
+        lines.append(head + _return(isolation, currency, figures, verdict, reason))
     return "\n".join(lines)
+
+
+def _return(isolation: str, currency: str, figures: Sequence[float | None], verdict: str, reason: str | None) -> str:
+    """ROI with its interval and probabilities, or why there is none, and what would pay the cost back."""
+    roi, low, high, conservative, positive, prior, break_even, each = figures
+    if roi is None:
+        pays = "" if break_even is None else f"; pays back from {break_even:.1f} points fewer abandoning"
+        return f"{verdict.replace('_', ' ')}: {reason}{pays}"
+    said = (
+        f"ROI {roi:.0f} % ({low:.0f} to {high:.0f}), conservative {conservative:.0f} %, by {_ISOLATIONS[isolation]}, "
+        f"P(ROI > 0) {positive:.2f}"
+    )
+    said += "" if prior is None else f" ({prior:.2f} with the prior)"
+    said += "" if each is None else f", {each:,.0f} {currency} an abandonment avoided"
+    return f"{said}; {verdict}" + (f" ({reason})" if reason else "")

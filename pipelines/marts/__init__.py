@@ -1,8 +1,8 @@
 """The SQL of the published marts: one query a mart, over the warehouse, as of one observation time.
 
 Belongs here: queries whose columns are the mart contract's without `publication_id`, ordered by its key. Does not
-belong here: writing and publishing (`pipelines.publish`), and the marts that are records of a run or estimates
-(publication, alert_quality, learning_mix, programme_roi, mentoring_effect).
+belong here: writing and publishing (`pipelines.publish`), and the marts that are records of a run, or
+computed by `models` (`pipelines.assets.learning`, `.effect`, `.outcomes`, `.returns`).
 """
 
 from __future__ import annotations

@@ -11,6 +11,26 @@ from pipelines.marts.as_of import MartContext, rounded, to_date, weeks
 # Who writes where another was this long ago no longer turns to them.
 _EXCHANGE_DAYS = 7
 
+# Whether a row of `social_acts` turns to another learner.
+IS_EXCHANGE = (
+    "programme_id IS NOT NULL AND before_learner_id <> learner_id AND before_id <> statement_id "
+    f"AND since_before <= INTERVAL {_EXCHANGE_DAYS} DAY"
+)
+
+
+def social_acts(context: MartContext) -> str:
+    """Subquery: social statements of learners, each beside the one before about the same (`before_*`, `since_before`)."""
+    return f"""(
+        SELECT enrolment.programme_id, statement.epoch_day, statement_id, learner_id, statement.course_id,
+            enrolment.org_unit, lag(statement_id) OVER acts AS before_id, lag(learner_id) OVER acts AS before_learner_id,
+            lag(statement.course_id) OVER acts AS before_course_id, lag(enrolment.org_unit) OVER acts AS before_org_unit,
+            happened_at - lag(happened_at) OVER acts AS since_before
+        FROM {context.happened("statement")} AS statement
+        LEFT JOIN {context.enrolments()} AS enrolment USING (enrolment_id, learner_id)
+        WHERE strand = 'social' AND is_act AND learner_id IS NOT NULL AND object_iri IS NOT NULL
+        WINDOW acts AS (PARTITION BY object_iri ORDER BY happened_at, statement_id, learner_id)
+    )"""
+
 
 def community_weekly(context: MartContext) -> str:
     """Each programme's ISO weeks from its first enrolment to yesterday, silent ones included.
@@ -33,23 +53,13 @@ def community_weekly(context: MartContext) -> str:
             count(DISTINCT learner_id) AS participants_count, count(DISTINCT org_unit) AS org_units_count
         FROM day WHERE strand = 'social' GROUP BY programme_id, week
     ),
-    act AS (
-        SELECT enrolment.programme_id, statement.epoch_day, statement_id, learner_id, statement.course_id,
-            enrolment.org_unit, lag(statement_id) OVER acts AS before_id, lag(learner_id) OVER acts AS before_learner_id,
-            lag(statement.course_id) OVER acts AS before_course_id, lag(enrolment.org_unit) OVER acts AS before_org_unit,
-            happened_at - lag(happened_at) OVER acts AS since_before
-        FROM {context.happened("statement")} AS statement
-        LEFT JOIN enrolment USING (enrolment_id, learner_id)
-        WHERE strand = 'social' AND is_act AND learner_id IS NOT NULL AND object_iri IS NOT NULL
-        WINDOW acts AS (PARTITION BY object_iri ORDER BY happened_at, statement_id, learner_id)
-    ),
+    act AS {social_acts(context)},
     exchange AS (
         SELECT programme_id, {monday("epoch_day")} AS week, count(*) AS exchanges_count,
             count(*) FILTER (course_id <> before_course_id OR org_unit <> before_org_unit)
                 AS cross_class_exchanges_count
         FROM act
-        WHERE programme_id IS NOT NULL AND before_learner_id <> learner_id AND before_id <> statement_id
-            AND since_before <= INTERVAL {_EXCHANGE_DAYS} DAY
+        WHERE {IS_EXCHANGE}
         GROUP BY ALL
     ),
     after_course AS (

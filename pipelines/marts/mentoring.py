@@ -6,6 +6,7 @@ Belongs here: cadence, silence, answers, commitments, agreement and fit of a mat
 
 from __future__ import annotations
 
+from data_contracts.strands import kinds_of
 from pipelines.core.local_time import monday
 from pipelines.marts.as_of import MartContext, rounded, to_date, to_epoch_day, weeks, weeks_seen
 from pipelines.marts.goals import expected_share
@@ -193,7 +194,8 @@ def mentoring_health(context: MartContext) -> str:
             FROM {context.happened("enrolment_day")} JOIN core.enrolment USING (enrolment_id)
             UNION ALL
             SELECT learner_id, programme_id, {to_epoch_day("happened_on")} AS epoch_day, 'experiential'
-            FROM {context.current("work_activity")} WHERE kind <> 'shadowing' AND epoch_day < {context.tonight}
+            FROM {context.current("work_activity")}
+            WHERE kind IN {kinds_of("work_activity", "experiential")} AND epoch_day < {context.tonight}
         ) GROUP BY learner_id, programme_id
     ),
     judged AS (

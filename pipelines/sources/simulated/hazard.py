@@ -55,7 +55,8 @@ class Trajectory:
 
     `sessions` and `events` are counts of learning activity; `contact` is the contact that would take place if
     nobody left, `contact_second` and `end_second` seconds inside the week. `end_week` is the week of the end,
-    or the number of weeks where the course ran out. `log_hazard` is lp without contact, `strength` what contact adds
+    or the number of weeks where the course ran out; `competing_week` the week in which a competing end or completion
+    would come if nobody abandoned, likewise. `log_hazard` is lp without contact, `strength` what contact adds
     to it at a middling risk, a column.
     """
 
@@ -72,6 +73,7 @@ class Trajectory:
     end_week: Ints
     end_second: Ints
     end_kind: list[str]
+    competing_week: Ints
 
     @property
     def weeks(self) -> int:
@@ -151,7 +153,8 @@ def play(settings: SimulationSettings, cohort: Cohort) -> Trajectory:
     logit = _contact_logit(settings, cohort, traits, events) - settings.hidden * engagement + np.log(season)
     uniform = rng.random(shape)
     contact = contact_path(logit, uniform, is_matched)
-    end_week, end_second, end_kind = _ends(rng, cohort, engagement, weekly_hazard(log_hazard, contact, strength))
+    ends = _ends(rng, cohort, engagement, weekly_hazard(log_hazard, contact, strength))
+    end_week, end_second, end_kind, competing_week = ends
     return Trajectory(
         engagement=engagement,
         sessions=sessions,
@@ -166,6 +169,7 @@ def play(settings: SimulationSettings, cohort: Cohort) -> Trajectory:
         end_week=end_week,
         end_second=end_second,
         end_kind=end_kind,
+        competing_week=competing_week,
     )
 
 
@@ -205,10 +209,15 @@ def _contact_logit(settings: SimulationSettings, cohort: Cohort, traits: MentorT
     return np.asarray(-2.0 + settings.confounding * struggle + own[:, None])
 
 
-def _ends(rng: np.random.Generator, cohort: Cohort, engagement: Floats, hazard: Floats) -> tuple[Ints, Ints, list[str]]:
-    """End every participation: abandonment goes before competing ends, these before completion."""
+def _ends(
+    rng: np.random.Generator, cohort: Cohort, engagement: Floats, hazard: Floats
+) -> tuple[Ints, Ints, list[str], Ints]:
+    """End every participation: abandonment goes before competing ends, these before completion.
+
+    Returns week, second and kind of the end, and the week in which it would end if it could not be abandoned.
+    """
     size, weeks = hazard.shape
-    end_week = np.full(size, weeks, dtype=np.int64)
+    end_week, competing_week = (np.full(size, weeks, dtype=np.int64) for _ in range(2))
     kind = np.full(size, "", dtype=object)
     early = rng.random(hazard.shape)
     abandons = rng.random(hazard.shape) < hazard
@@ -225,6 +234,7 @@ def _ends(rng: np.random.Generator, cohort: Cohort, engagement: Floats, hazard: 
         if week in batch_weeks(weeks):
             now[(batch[:, week] < withdrawn_share) & (now == "")] = ADMINISTRATIVE
         now[cohort.is_returning & (now == "left_organisation")] = ""
+        competing_week[(now != "") & (competing_week == weeks)] = week
         now[abandons[:, week]] = ABANDONED
         ends = is_open & (now != "")
         kind[ends] = now[ends]
@@ -237,4 +247,4 @@ def _ends(rng: np.random.Generator, cohort: Cohort, engagement: Floats, hazard: 
     second[kind == ADMINISTRATIVE] = BATCH_SECOND
     # The course ran out: the result stands from the morning after its last day.
     second[is_open] = 9 * 3600
-    return end_week, second, [str(item) for item in kind]
+    return end_week, second, [str(item) for item in kind], competing_week

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -24,26 +24,63 @@ OUTCOME_WEEKS = 8
 ALL = "all"
 
 
-def first_contact(cohort: Cohort, trajectory: Trajectory) -> tuple[Flags, Ints]:
-    """Return who enters a trial of first contact in a past run, and the week of that contact.
+class Arms(NamedTuple):
+    """One question in both arms, by participation: who is asked about, and their chance to abandon in the window."""
 
-    Treated are those contacted for the first time, still there when the contact week ends, with eight more weeks
-    in the course.
-    """
+    is_treated: Flags
+    with_contact: Floats
+    without: Floats
+
+
+def first_contact_week(trajectory: Trajectory) -> Ints:
+    """Return the course week of each participation's first contact, the number of weeks where there is none."""
     has_contact = trajectory.has_contact
-    week = np.where(has_contact.any(axis=1), has_contact.argmax(axis=1), trajectory.weeks).astype(np.int64)
-    is_treated = (cohort.run < RUNNING) & (week + OUTCOME_WEEKS < trajectory.weeks) & (trajectory.end_week > week)
-    return np.asarray(is_treated), week
+    return np.where(has_contact.any(axis=1), has_contact.argmax(axis=1), trajectory.weeks).astype(np.int64)
+
+
+def arms(cohort: Cohort, trajectory: Trajectory) -> dict[str, Arms]:
+    """Play every past participation in both arms of each question of `Contrasts`.
+
+    Competing ends and completion come when they come in both arms: from that week on nobody abandons, as estimation
+    counts them as no. In a week itself abandonment goes before them.
+    """
+    weeks = np.arange(trajectory.weeks)
+    is_open = weeks <= trajectory.competing_week[:, None]
+    is_past, is_matched = cohort.run < RUNNING, cohort.mentor != UNMATCHED
+    week = first_contact_week(trajectory)
+    # After the last week nothing is left that contact could change.
+    is_contacted = is_past & (trajectory.end_week > week) & (week + 1 < trajectory.weeks)
+    match_week = (cohort.match_day - cohort.start_day) // 7
+    is_mentored = is_past & is_matched & (trajectory.end_week > match_week)
+    nobody = np.zeros_like(trajectory.contact)
+    later = contact_path(
+        trajectory.contact_logit, trajectory.contact_uniform, trajectory.is_matched & (weeks > week[:, None])
+    )
+    contacted, not_now, never = (
+        weekly_hazard(trajectory.log_hazard, contact, trajectory.strength)
+        for contact in (trajectory.contact, later, nobody)
+    )
+    after_contact, after_match = _window(weeks, week) & is_open, _window(weeks, match_week) & is_open
+    since_match = (weeks > match_week[:, None]) & is_open
+    return {
+        name: Arms(who, _abandonment(contacted, window), _abandonment(without, window))
+        for name, without, window, who in (
+            ("first_contact", not_now, after_contact, is_contacted),
+            ("contact_against_never", never, after_contact, is_contacted),
+            ("matched", never, after_match, is_mentored),
+            ("mentoring", never, since_match, is_mentored),
+        )
+    }
 
 
 class Contrasts:
     """True effects of the past runs, over all blocks, of all programmes together and of each.
 
     `first_contact`: contact in its week against none in that week, later contact following the usual law in both
-    arms; eight weeks from the end of the contact week. `contact_against_never`: the same learners against no contact
-    for ever. `matched`: being matched against not yet matched: those still there when the week of their match ends,
-    over the next eight weeks, against no contact in them. `mentoring`: all matched learners, from the match to the end
-    of the course, against no contact at all.
+    arms; those still there when the contact week ends, over the eight weeks after it. `contact_against_never`: the same
+    learners against no contact for ever. `matched`: being matched against not yet matched: those still there when the
+    calendar week of their match ends, over the eight weeks after it, against no contact in them. `mentoring`: the same
+    learners, from then to the end of the course, against no contact at all.
     """
 
     def __init__(self) -> None:
@@ -51,24 +88,8 @@ class Contrasts:
 
     def add(self, cohort: Cohort, trajectory: Trajectory) -> None:
         """Add a block's learners."""
-        weeks = np.arange(trajectory.weeks)
-        allowed = trajectory.is_matched
-        is_treated, week = first_contact(cohort, trajectory)
-        window = _window(weeks, week)
-        hazard = weekly_hazard(trajectory.log_hazard, trajectory.contact, trajectory.strength)
-        later = contact_path(trajectory.contact_logit, trajectory.contact_uniform, allowed & (weeks > week[:, None]))
-        not_now = weekly_hazard(trajectory.log_hazard, later, trajectory.strength)
-        never = weekly_hazard(trajectory.log_hazard, np.zeros_like(allowed), trajectory.strength)
-        is_mentored = (cohort.run < RUNNING) & (cohort.mentor != UNMATCHED) & (trajectory.end_week >= cohort.match_week)
-        is_matched = is_mentored & (trajectory.end_week > cohort.match_week)
-        is_matched &= cohort.match_week + OUTCOME_WEEKS < trajectory.weeks
-        for name, without, of, who in (
-            ("first_contact", not_now, window, is_treated),
-            ("contact_against_never", never, window, is_treated),
-            ("matched", never, _window(weeks, cohort.match_week), is_matched),
-            ("mentoring", never, allowed, is_mentored),
-        ):
-            self._add(name, cohort, who, _abandonment(hazard, of), _abandonment(without, of))
+        for name, (is_treated, with_contact, without) in arms(cohort, trajectory).items():
+            self._add(name, cohort, is_treated, with_contact, without)
 
     def _add(self, name: str, cohort: Cohort, who: Flags, with_contact: Floats, without: Floats) -> None:
         for index, item in enumerate(PROGRAMMES):
@@ -84,10 +105,10 @@ class Contrasts:
         """
         result: dict[str, dict[str, dict[str, float | int | None]]] = {}
         for (name, programme), (one, other, count) in sorted(self._sums.items()):
-            arms = (100 * one / count, 100 * other / count) if count else (None, None)
+            shares = (100 * one / count, 100 * other / count) if count else (None, None)
             result.setdefault(name, {})[programme] = {
-                "abandonment_with_percent": _rounded(arms[0]),
-                "abandonment_without_percent": _rounded(arms[1]),
+                "abandonment_with_percent": _rounded(shares[0]),
+                "abandonment_without_percent": _rounded(shares[1]),
                 "effect_points": _rounded(100 * (one - other) / count if count else None),
                 "treated_count": int(count),
             }

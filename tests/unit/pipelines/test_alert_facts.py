@@ -125,9 +125,3 @@ def test_who_met_in_the_mentors_week_and_when_the_organisation_is_closed(night):
     add(night.warehouse, "raw.calendar", closed_on=date(2024, 3, 4))
     add(night.warehouse, "raw.calendar", closed_on=date(2024, 3, 5), org_unit="north")
     assert alert_facts.closed_days(night) == [date(2024, 3, 4)]
-
-
-def test_an_effect_is_told_where_the_operator_has_one(night):
-    assert alert_facts.effect_estimate(night) is None
-    told = replace(night, settings=night.settings.model_copy(update={"contact_risk_ratios": (1.0, 0.8, 0.9)}))
-    assert alert_facts.effect_estimate(told).risk_ratios == (1.0, 0.8, 0.9)

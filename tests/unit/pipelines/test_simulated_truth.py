@@ -23,7 +23,7 @@ from pipelines.sources.simulated import PRESETS, SimulationSettings, settings, s
 from pipelines.sources.simulated.cohort import draw_cohort
 from pipelines.sources.simulated.faults import BROKEN_LINES, BROKEN_STATEMENTS, faults_of
 from pipelines.sources.simulated.hazard import play
-from pipelines.sources.simulated.truth import Contrasts, HazardTable
+from pipelines.sources.simulated.truth import OUTCOME_WEEKS, Contrasts, HazardTable, arms, first_contact_week
 from pipelines.statements.identity import Pseudonyms
 from pipelines.statements.take import take
 
@@ -160,6 +160,36 @@ def test_mentors_differ_in_what_their_contact_does() -> None:
     assert strength.mean() == pytest.approx(MIDDLE.effect, abs=0.04)
     assert strength.std() > 0.02
     assert strength.max() <= 0
+
+
+def test_the_truth_with_contact_is_what_happens_on_average_within_eight_weeks() -> None:
+    cohort = draw_cohort(MIDDLE)
+    played = play(MIDDLE, cohort)
+    abandons = np.where(np.array(played.end_kind) == "abandoned", played.end_week, 1000)
+    begins = {"first_contact": first_contact_week(played), "matched": (cohort.match_day - cohort.start_day) // 7}
+
+    for name, week in begins.items():
+        who, chance, _ = arms(cohort, played)[name]
+        happened = (abandons > week) & (abandons <= week + OUTCOME_WEEKS)
+        error = np.sqrt((chance * (1 - chance))[who].sum())
+        assert who.sum() > 1000
+        assert happened[who].sum() == pytest.approx(chance[who].sum(), abs=3 * error)
+
+
+def test_nobody_abandons_after_the_week_of_a_competing_end_in_either_arm() -> None:
+    cohort = draw_cohort(MIDDLE)
+    played = play(MIDDLE, cohort)
+    is_competing = ~np.isin(played.end_kind, ["abandoned"])
+    assert (played.competing_week[is_competing] == played.end_week[is_competing]).all()
+    assert (played.competing_week >= played.end_week).all()
+
+    week = first_contact_week(played)
+    ended = arms(cohort, replace(played, competing_week=week))["first_contact"]
+    a_week_later = arms(cohort, replace(played, competing_week=week + 1))["first_contact"]
+    who = ended.is_treated
+    assert (ended.with_contact[who] == 0).all()
+    assert (ended.without[who] == 0).all()
+    assert (a_week_later.without[who] > 0).all()
 
 
 def test_presets_are_worlds_and_the_demo_is_the_default() -> None:
