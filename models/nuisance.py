@@ -46,21 +46,26 @@ _ONE_BY_ONE = Lock()
 class Design:
     """Covariates as columns of mean 0 and standard deviation 1.
 
-    `linear` has one column a covariate and category, named in `names`; `squares` those of `KEY_COVARIATES` beside;
-    `products` their products.
+    `linear` has one column a covariate and category, named in `names`; `squares` those of `KEY_COVARIATES` beside.
     """
 
     names: tuple[str, ...]
     linear: Floats
     squares: Floats
-    products: Floats
+
+    @property
+    def products(self) -> Floats:
+        """Products of pairs of `KEY_COVARIATES`, made when asked for: of many trials they take much room."""
+        key = [self.linear[:, self.names.index(name)] for name in KEY_COVARIATES if name in self.names]
+        pairs = (one * other for place, one in enumerate(key) for other in key[place + 1 :])
+        return _stack([_standard(pair) for pair in pairs if np.ptp(pair) > 0], len(self.linear))
 
     def rows(self, chosen: npt.NDArray[np.bool_]) -> Design:
         """Those columns of some rows that differ among them."""
-        linear, squares, products = (part[chosen] for part in (self.linear, self.squares, self.products))
+        linear = self.linear[chosen]
         varies = np.ptp(linear, axis=0) > 0
         names = tuple(name for name, kept in zip(self.names, varies, strict=True) if kept)
-        return Design(names, linear[:, varies], squares, products)
+        return Design(names, linear[:, varies], self.squares[chosen])
 
 
 def design(trials: pl.DataFrame) -> Design:
@@ -81,11 +86,8 @@ def design(trials: pl.DataFrame) -> Design:
     linear = {name: _standard(values) for name, values in columns.items() if values.size and np.ptp(values) > 0}
     key = [linear[name] for name in KEY_COVARIATES if name in linear]
     squares = [_standard(one**2) for one in key if np.unique(one).size > 2]
-    products = [
-        _standard(one * other) for place, one in enumerate(key) for other in key[place + 1 :] if np.ptp(one * other) > 0
-    ]
     size = trials.height
-    return Design(tuple(linear), _stack(list(linear.values()), size), _stack(squares, size), _stack(products, size))
+    return Design(tuple(linear), _stack(list(linear.values()), size), _stack(squares, size))
 
 
 def _standard(values: Floats) -> Floats:

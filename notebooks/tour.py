@@ -278,11 +278,57 @@ def _(mix):
 @app.cell
 def _(mo):
     mo.md("""
+    ## What mentoring changed
+
+    The difference in abandonment within eight weeks, in percentage points, on those who were contacted (or matched):
+    negative is fewer. Read the verdict before the number; across zero is "not distinguishable from zero", never "no effect".
+    """)
+    return
+
+
+@app.cell
+def _(frame):
+    effects = frame("""
+        SELECT coalesce(p.name, 'all programmes') AS programme, e.contrast, e.role, e.effect_points, e.effect_low_points,
+               e.effect_high_points, e.treated_count, e.untreated_percent, e.verdict, e.reason
+        FROM mentoring_effect AS e LEFT JOIN dim_programme AS p USING (programme_id)
+        WHERE e.subgroup_kind = 'all' ORDER BY e.contrast, e.programme_id <> 'all', programme
+    """)
+    return (effects,)
+
+
+@app.cell
+def _(Figure, effects, mo):
+    _told = effects[effects.effect_points.notna()].iloc[::-1]
+    mo.stop(_told.empty, mo.md("*No effect can be said; the reasons stand below.*"))
+    effect_figure = Figure(figsize=(8, 1.2 + 0.35 * len(_told)))
+    _ax = effect_figure.subplots()
+    _places = range(len(_told))
+    _below, _above = _told.effect_points - _told.effect_low_points, _told.effect_high_points - _told.effect_points
+    _ax.errorbar(_told.effect_points, _places, xerr=[_below, _above], fmt="o", color="#0072B2", capsize=3)
+    _ax.axvline(0, color="#999999", linewidth=1)
+    _names = [f"{_row.contrast.replace('_', ' ')}, {_row.programme} ({_row.verdict})" for _row in _told.itertuples()]
+    _ax.set_yticks(_places, _names)
+    _ax.margins(y=0.1)
+    _ax.set_xlabel("percentage points of abandonment")
+    effect_figure
+    return
+
+
+@app.cell
+def _(effects):
+    effects
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md("""
     ## What programmes returned
 
     ROI is (benefit - cost) / cost. The benefit is what participants estimated, times the share that they attribute to the
-    programme; the conservative column also multiplies by their confidence. The effect of mentoring itself is not estimated
-    yet, so no figure here says what mentoring changed. Bars are 95 % intervals.
+    programme; the conservative column also multiplies by their confidence. What mentoring alone returned stands in the rows
+    of component `mentoring`, where its effect can be said. Bars are 95 % intervals.
     """)
     return
 

@@ -27,7 +27,7 @@ OUTCOME_DAYS = 56
 _RECORDED_SHARE = 0.99
 _LONGEST_SILENCE_DAYS = 56
 _WEEKS_TOLD_APART = 8
-_MOST_DAILY = 10_000
+_MOST_DAILY = 3_000
 _MATCH_WEEKS_TOLD_APART = 4
 
 
@@ -60,7 +60,7 @@ def trials(
         before: observed_at as an SQL literal, for what is read from schema raw.
         allowance_days: days for which a window must have been over; None: `recording_days`.
         length_days: of a trial. 1: daily trials of first contact, each from a day on, with the covariates of its week; a
-            check of weekly ones, of at most `_MOST_DAILY` participations.
+            check of weekly ones, of some `_MOST_DAILY` participations.
 
     Columns: participation_id, programme_id, learner_id, week_epoch_day (its Monday); is_treated; is_closed (its outcome window
     is over; rows of contrast `matched` whose window is not tell who could be matched later); abandoned_week (1 to 8,
@@ -118,7 +118,7 @@ def _grid(warehouse: Warehouse, last_begin: int, length_days: int) -> None:
         if length_days == WEEK_DAYS
         else (
             "enrolled_day",
-            f"hash(participation_id) % greatest(1, (SELECT count(*) FROM trial_part) // {_MOST_DAILY}) = 0",
+            f"hash(participation_id) % ((SELECT count(*) FROM trial_part) // {_MOST_DAILY} + 1) = 0",
         )
     )
     warehouse.execute(

@@ -37,6 +37,9 @@ print(json.dumps({
 """
 
 
+HAS_EFFECT = "(SELECT count(effect_points) > 0 FROM mentoring_effect WHERE subgroup_kind = 'all')"
+
+
 def run(home, environment, *words):
     return subprocess.run(
         [sys.executable, "-W", "error", *map(str, words)],
@@ -68,15 +71,22 @@ def test_the_tour_runs_as_a_script_without_a_warning(marts_only, environment):
 
 def test_the_tour_shows_what_the_marts_hold(marts_only, environment):
     with duckdb.connect(str(marts_only / "marts.duckdb"), read_only=True) as marts:
-        alerts, minutes, roi = marts.execute(
+        alerts, minutes, roi, has_effect = marts.execute(
             "SELECT (SELECT count(*) FROM learner_alerts WHERE state <> 'resolved'), "
             "(SELECT sum(minutes) FROM learning_mix WHERE course_id = 'all'), "
-            "(SELECT count(*) FROM programme_roi WHERE course_id = 'all' AND strand = 'all' AND component = 'programme')"
+            "(SELECT count(*) FROM programme_roi WHERE course_id = 'all' AND strand = 'all' AND component = 'programme'), "
+            f"{HAS_EFFECT}"
         ).fetchall()[0]
     assert alerts > 0
     told = told_by(marts_only, environment)
     assert told["minutes"] == pytest.approx(minutes)
-    assert told | {"minutes": 0} == {"figures": 4, "alerts": alerts, "minutes": 0, "roi": roi, "has_model": True}
+    assert told | {"minutes": 0} == {
+        "figures": 4 + has_effect,
+        "alerts": alerts,
+        "minutes": 0,
+        "roi": roi,
+        "has_model": True,
+    }
 
 
 def test_the_tour_does_without_a_model_and_without_alerts(marts_only, environment):
@@ -84,8 +94,9 @@ def test_the_tour_does_without_a_model_and_without_alerts(marts_only, environmen
         marts.execute("UPDATE publication SET model_id = NULL")
         marts.execute("DELETE FROM model_quality")
         marts.execute("DELETE FROM learner_alerts")
+        (has_effect,) = marts.execute(f"SELECT {HAS_EFFECT}").fetchall()[0]
     told = told_by(marts_only, environment)
-    assert (told["figures"], told["has_model"], told["alerts"]) == (2, False, 0)
+    assert (told["figures"], told["has_model"], told["alerts"]) == (2 + has_effect, False, 0)
 
 
 def test_without_marts_the_tour_says_what_to_do(tmp_path, environment):

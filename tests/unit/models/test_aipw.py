@@ -12,7 +12,7 @@ from models.nuisance import Design, logistic
 
 
 def design_of(matrix):
-    return Design(tuple(f"x_{n}" for n in range(matrix.shape[1])), matrix, matrix[:, :0], matrix[:, :0])
+    return Design(tuple(f"x_{n}" for n in range(matrix.shape[1])), matrix, matrix[:, :0])
 
 
 def world(seed, size=4000, effect=-0.05):

@@ -26,8 +26,7 @@ def sample(request):
     is_treated = rng.random(SIZE) < 1 / (1 + np.exp(1.2 - 0.6 * columns[:, 0] + 0.5 * columns[:, 1]))
     lies = -1.4 + 0.7 * columns[:, 0] - 0.4 * columns[:, 2] - 0.3 * is_treated
     outcome = (rng.random(SIZE) < 1 / (1 + np.exp(-lies))).astype(np.float64)
-    nothing = np.empty((SIZE, 0))
-    return Design(tuple("abcdef"), columns, nothing, nothing), outcome, is_treated, np.arange(SIZE)
+    return Design(tuple("abcdef"), columns, columns[:, :0]), outcome, is_treated, np.arange(SIZE)
 
 
 def regression():
