@@ -38,6 +38,7 @@ from models.effect_figures import (
     overlap_share,
     unadjusted,
 )
+from models.effect_subgroups import OF_SUBGROUP, of_contact, of_match
 from models.effect_verdict import (
     ALL_HELD,
     MOST_SPREAD_ERRORS,
@@ -70,17 +71,6 @@ NOBODY: Mapping[str, str] = MappingProxyType(
         "matched": "nobody was matched in a week whose 8 weeks of outcome are over",
     }
 )
-_OF_SUBGROUP: Mapping[str, str] = MappingProxyType(
-    {
-        "risk": "of those in the {} third of expected abandonment",
-        "dose": "of those with contacts in that week: {}",
-        "channel": "of those first contacted by {}",
-        "level": "of those first contacted on a matter that is {}",
-        "mentor_kind": "of those whose mentor is of kind {}",
-        "mentor_load": "of those whose mentor has the {} number of learners",
-    }
-)
-RISK_NAMES = ("low", "middle", "high")
 # What is not told where nothing can be said; the figures that say why stay.
 _ESTIMATED = (
     "effect_points",
@@ -307,7 +297,7 @@ class _Scope:
             "subgroup_kind": kind,
             "subgroup": name,
             "role": role,
-            "estimand": ESTIMANDS[contrast] + ("" if is_whole else f"; {_OF_SUBGROUP[kind].format(name)}"),
+            "estimand": ESTIMANDS[contrast] + ("" if is_whole else f"; {OF_SUBGROUP[kind].format(name)}"),
             "treated_count": treated[0],
             "treated_events_count": treated[1],
             "controls_count": controls[0],
@@ -417,7 +407,10 @@ class _Scope:
     def _explored(self, data: _Data, main: Att) -> Iterator[dict[str, Any]]:
         """Rows of subgroups, each with nuisance of its own."""
         asked = replace(self._settings, fold_count=_FEWER_FOLDS)
-        for kind, name, chosen in _subgroups(data, main):
+        is_match = self._name["contrast"] == SECOND
+        for kind, name, chosen in (
+            of_match(data.trials) if is_match else of_contact(data.trials, main.nuisance.untreated)
+        ):
             row = self._head(data.trials.filter(chosen.fill_null(value=False)), kind, name)
             said = _few(row)
             if said is None:
@@ -437,42 +430,6 @@ def _few(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _said(verdict: Verdict) -> dict[str, Any]:
     return {"verdict": verdict.verdict, "verdict_rule": verdict.rule, "reason": verdict.reason}
-
-
-def _subgroups(data: _Data, main: Att) -> Iterator[tuple[str, str, pl.Series]]:
-    """Kind, name and rows of each subgroup.
-
-    By what was known of both arms before treatment (risk, and of the matched their mentor): rows of both. By what treatment
-    was (dose, channel, level, and of a match its mentor): those of the treated, against all controls.
-    """
-    trials = data.trials
-    control = ~trials["is_treated"]
-    if data.follow_up is not None:
-        for kind, name, chosen in _by_mentor(trials):
-            yield kind, name, control | chosen
-        return
-    expected = pl.Series(main.nuisance.untreated)
-    low, high = (expected.filter(trials["is_treated"]).quantile(share) or 0.0 for share in (1 / 3, 2 / 3))
-    for name, chosen in zip(
-        RISK_NAMES, (expected < low, expected.is_between(low, high, closed="left"), expected >= high), strict=True
-    ):
-        yield "risk", name, chosen
-    yield from _by_mentor(trials)
-    yield "dose", "1", control | (trials["contacts_count"] == 1)
-    yield "dose", "2 or more", control | (trials["contacts_count"] >= 2)
-    for kind in ("channel", "level"):
-        for name in trials[kind].drop_nulls().unique().sort():
-            yield kind, name, control | (trials[kind] == name)
-
-
-def _by_mentor(trials: pl.DataFrame) -> Iterator[tuple[str, str, pl.Series]]:
-    for name in trials["mentor_kind"].drop_nulls().unique().sort():
-        yield "mentor_kind", name, trials["mentor_kind"] == name
-    load = trials["mentor_learners_count"]
-    middle = trials.filter("is_treated")["mentor_learners_count"].median()
-    if middle is not None:
-        yield "mentor_load", "lower", load <= middle
-        yield "mentor_load", "higher", load > middle
 
 
 def _adjust(rows: list[dict[str, Any]]) -> None:

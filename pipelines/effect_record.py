@@ -17,7 +17,8 @@ import polars as pl
 from data_contracts.schema import Table
 from data_contracts.tables import effects as tables
 from models.contract import conform
-from models.effect import METHOD, PRIMARY, RISK_NAMES, EffectSettings, Estimates, against_break_even, estimate
+from models.effect import METHOD, PRIMARY, EffectSettings, Estimates, against_break_even, estimate
+from models.effect_subgroups import RISK_NAMES
 from models.holdout import routed
 from models.ranking import EffectEstimate
 from models.roi import break_even_points
