@@ -137,7 +137,7 @@ def estimate(
     # The libraries' own threads cost more than they bring on matrices of this size; programmes side by side do not.
     with threadpool_limits(1), ThreadPoolExecutor(asked.threads) as pool:
         scopes = list(pool.map(lambda name: _Scope(name, contrast, parts[name], asked), parts))
-        if daily is not None and asked.is_checking:
+        if scopes and daily is not None and asked.is_checking:
             scopes[0].hold_against(daily)
     return Estimates(
         _frame([row for scope in scopes for row in scope.effects], EFFECT, without=(_DIGEST,)),
@@ -166,7 +166,9 @@ def against_break_even(effects: pl.DataFrame, break_even_points: Mapping[str, fl
 
 
 def _frame(rows: list[dict[str, Any]], table: Table, *, without: tuple[str, ...] = ()) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=schema_of(table, without=without), orient="row").sort(table.key)
+    """Rows in order of their key; the last digits of a float, which follow the machine's threads, are rounded away."""
+    found = pl.DataFrame(rows, schema=schema_of(table, without=without), orient="row").sort(table.key)
+    return found.with_columns(pl.selectors.float().round(6))
 
 
 @dataclass(frozen=True, slots=True)

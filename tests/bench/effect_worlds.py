@@ -165,7 +165,7 @@ def some_worlds(tasks: list[tuple[str, int]], learners: int) -> list[Row]:
 def run(asked: argparse.Namespace) -> list[Row]:
     """All worlds of all scenarios asked for; tells on standard error how far it is, and keeps what it has so far."""
     tasks = [
-        (name, 1000 + seed)
+        (name, asked.first_seed + seed)
         for name in asked.scenario or SCENARIOS
         for seed in range(max(1, round(asked.worlds * SCENARIOS[name].share)))
     ]
@@ -289,6 +289,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=1000, help="of the first two scenarios; a fifth of the others")
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="again and again; default: all")
     parser.add_argument("--learners", type=int, default=LEARNERS, help="participations a run, of which two are past")
+    parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write every estimate as JSON")
     parser.add_argument("--read", type=Path, nargs="*", help="print the tables of earlier runs instead")

@@ -128,3 +128,8 @@ def test_without_mentors_every_programme_says_that_it_cannot_say(house):
     assert {row[0] for row in rows} == {"all", "P", "Q"}
     assert {(row[2], row[3]) for row in rows} == {("cannot_say", None)}
     assert any("what a learner starts is no treatment" in row[4] for row in rows)
+
+
+def test_without_any_programme_there_is_no_row_and_no_error(house):
+    assert bring_up_to_date(house.night)["estimated_anew"] == 1
+    assert house.warehouse.scalar("SELECT count(*) FROM risk.effect") == 0
