@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import polars as pl
+from scipy.stats import norm
 
 from data_contracts.tables.effects import EFFECT
 from models.contract import schema_of
@@ -14,6 +15,9 @@ from models.costs import with_time_costs
 from models.roi import programme_roi
 from models.roi_book import Ledger
 
+KEY = ["course_id", "strand", "component", "method", "isolation"]
+STRONG = (-30.0, -31.0, -29.0)
+Z = norm.ppf(0.975)
 JANUARY, FEBRUARY, MARCH = (date(2026, month, 1) for month in (1, 2, 3))
 TONIGHT = date(2026, 6, 30)
 COSTS: Mapping[str, Any] = {
@@ -158,3 +162,8 @@ def one(found: pl.DataFrame, **key: str) -> dict[str, Any]:
     rows = found.filter(**wanted)
     assert rows.height == 1
     return rows.row(0, named=True)
+
+
+def mentoring(found: pl.DataFrame, isolation: str = "effect", method: str = "full") -> dict[str, Any]:
+    """The row of all courses and strands of mentoring."""
+    return one(found, component="mentoring", isolation=isolation, method=method)

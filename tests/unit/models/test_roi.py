@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from scipy.stats import norm
 
 from data_contracts.fields.learning import STRANDS
 from data_contracts.tables.marts import MARTS
@@ -22,25 +21,20 @@ from tests.unit.models.returns_world import (
     FEBRUARY,
     IN_PERSON,
     JANUARY,
+    KEY,
     MARCH,
     NOT_YET,
     PROGRAMME,
+    STRONG,
     TIMED,
     TONIGHT,
+    Z,
     effect,
     frame,
+    mentoring,
     one,
     roi,
 )
-
-KEY = ["course_id", "strand", "component", "method", "isolation"]
-STRONG = (-30.0, -31.0, -29.0)
-Z = norm.ppf(0.975)
-
-
-def mentoring(found: pl.DataFrame, isolation: str = "effect", method: str = "full") -> dict[str, Any]:
-    return one(found, component="mentoring", isolation=isolation, method=method)
-
 
 # --- by hand
 

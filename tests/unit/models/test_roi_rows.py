@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
 
 from data_contracts.fields.learning import STRANDS
 from data_contracts.tables.marts import MARTS
@@ -23,26 +22,21 @@ from tests.unit.models.returns_world import (
     FEBRUARY,
     IN_PERSON,
     JANUARY,
+    KEY,
     MARCH,
     NO_WITHHELD,
     PROGRAMME,
     PROGRAMMES,
+    STRONG,
     TIMED,
+    Z,
     effect,
     frame,
     ledger,
+    mentoring,
     one,
     roi,
 )
-
-KEY = ["course_id", "strand", "component", "method", "isolation"]
-STRONG = (-30.0, -31.0, -29.0)
-Z = norm.ppf(0.975)
-
-
-def mentoring(found: pl.DataFrame, isolation: str = "effect", method: str = "full") -> dict[str, Any]:
-    return one(found, component="mentoring", isolation=isolation, method=method)
-
 
 # --- few people
 
