@@ -12,9 +12,10 @@ import numpy as np
 from scipy.stats import norm
 
 from models.aipw import Flags, Ints
+from models.metrics import Z_95
 from models.nuisance import Floats
 
-Z = float(norm.ppf(0.975))
+Z = Z_95
 # Of the smallest effect that a two-sided test at 5 % finds four times of five, in standard errors.
 DETECTED_ERRORS = Z + float(norm.ppf(0.8))
 BIN = 0.05

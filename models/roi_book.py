@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from models.learning_mix import ALL_COURSES
+from models.metrics import Z_95
 from models.roi_draws import DEFAULTS, Completing, Cost, Effect, ROISettings
 from models.suppression import PART, REMAINDER, TOTAL, suppress
 
@@ -33,7 +34,6 @@ _FIRST_YEAR = timedelta(days=365)
 # A fence of Tukey's, three spreads out; fewer rows have no spread worth the name. Equal rows get a tenth of themselves.
 _FENCE, _LEAST_OF_A_METRIC, _LEAST_SPREAD = 3.0, 8, 0.1
 _AMOUNT = pl.col("quantity") * pl.col("unit_value_amount") * pl.col("attribution_share")
-_HALF_INTERVAL = 1.959964
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +189,7 @@ class Book:
         row = self.effects[contrast]
         error = row["standard_error_points"]
         if error is None:
-            error = (row["effect_high_points"] - row["effect_low_points"]) / (2 * _HALF_INTERVAL)
+            error = (row["effect_high_points"] - row["effect_low_points"]) / (2 * Z_95)
         untreated = row["untreated_percent"]
         return Effect(row["effect_points"] / 100, error / 100, None if untreated is None else untreated / 100)
 

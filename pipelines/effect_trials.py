@@ -23,11 +23,13 @@ Contrast = Literal["first_contact", "matched"]
 
 WEEK_DAYS = 7
 OUTCOME_DAYS = 56
-# Half of what ends after the last week that is looked at is recorded within days; this share of all must be in.
+# A window counts when this share of abandonments, by the days they took so far, would be recorded.
 _RECORDED_SHARE = 0.99
 _LONGEST_SILENCE_DAYS = 56
 _WEEKS_TOLD_APART = 8
 _MOST_DAILY = 3_000
+# Whose an event is: of its match, else of the programme it names; in queries of core.mentoring_event e and its match m.
+_OF_EVENT = "coalesce(m.participation_id, e.programme_id || ':' || e.learner_id)"
 _MATCH_WEEKS_TOLD_APART = 4
 
 
@@ -85,7 +87,7 @@ def trials(
 def _grid(warehouse: Warehouse, last_begin: int, length_days: int) -> None:
     """`trial_part`: a row per participation; `trial_grid`: when its trials begin, from enrolment to its end or the last one."""
     warehouse.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE trial_part AS
         WITH enrolled AS (
             SELECT participation_id, min(enrolled_epoch_day) AS enrolled_day,
@@ -100,7 +102,7 @@ def _grid(warehouse: Warehouse, last_begin: int, length_days: int) -> None:
             SELECT participation_id, min(matched_epoch_day) AS matched_day FROM core.mentoring_match GROUP BY participation_id
         ),
         contacted AS (
-            SELECT coalesce(m.participation_id, e.programme_id || ':' || e.learner_id) AS participation_id,
+            SELECT {_OF_EVENT} AS participation_id,
                    min(e.epoch_day) AS contact_day
             FROM core.mentoring_event AS e LEFT JOIN core.mentoring_match AS m USING (match_id)
             WHERE e.event_kind IN ('held', 'message_by_mentor') GROUP BY 1
@@ -137,7 +139,6 @@ def _facts(warehouse: Warehouse, before: str) -> None:
     """`trial_week`: what happened in each week of the grid, as increments, and from them what was known before each."""
     week = monday("epoch_day")
     in_time = f"known_epoch_day < {monday('epoch_day')} + {WEEK_DAYS}"
-    of_event = "coalesce(m.participation_id, e.programme_id || ':' || e.learner_id)"
     # A ticket is open from when it was told until its end was told.
     told = f"""
         SELECT p.participation_id, p.timezone, t.ticket_id, greatest(min(t.opened_at), min(t.known_at)) AS opened_told_at,
@@ -168,7 +169,7 @@ def _facts(warehouse: Warehouse, before: str) -> None:
         FROM core.submission AS s JOIN core.enrolment AS e USING (enrolment_id)
         WHERE s.score_share IS NOT NULL AND s.score_known_epoch_day IS NOT NULL GROUP BY ALL
         UNION ALL BY NAME
-        SELECT {of_event} AS participation_id, {monday("e.epoch_day")} AS week,
+        SELECT {_OF_EVENT} AS participation_id, {monday("e.epoch_day")} AS week,
                count(*) FILTER (e.event_kind = 'message_by_learner') AS wrote,
                count(*) FILTER (e.event_kind = 'missed_by_learner') AS missed
         FROM core.mentoring_event AS e LEFT JOIN core.mentoring_match AS m USING (match_id)
@@ -246,7 +247,7 @@ def _select(contrast: Contrast, before: str, last_closed: int, length_days: int)
         JOIN trial_part AS p USING (learner_id) WHERE t.kind = 'technical'
     ),
     contact AS (
-        SELECT coalesce(m.participation_id, e.programme_id || ':' || e.learner_id) AS participation_id,
+        SELECT {_OF_EVENT} AS participation_id,
                {begin} AS begin, count(*) AS contacts, arg_min(e.channel, (e.happened_at, e.event_id)) AS channel,
                arg_min(e.level, (e.happened_at, e.event_id)) AS level
         FROM core.mentoring_event AS e LEFT JOIN core.mentoring_match AS m USING (match_id)
