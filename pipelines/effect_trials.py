@@ -28,6 +28,7 @@ _RECORDED_SHARE = 0.99
 _LONGEST_SILENCE_DAYS = 56
 _WEEKS_TOLD_APART = 8
 _MOST_DAILY = 3_000
+_DIGITS = 9
 # Whose an event is: of its match, else of the programme it names; in queries of core.mentoring_event e and its match m.
 _OF_EVENT = "coalesce(m.participation_id, e.programme_id || ':' || e.learner_id)"
 _MATCH_WEEKS_TOLD_APART = 4
@@ -81,7 +82,8 @@ def trials(
     found = warehouse.frame(_select(contrast, before, last_closed, length_days))
     for name in ("trial_part", "trial_grid", "trial_fact", "trial_week"):
         warehouse.execute(f"DROP TABLE {name}")
-    return found
+    # The last digits of sums follow the threads, and a tree may split on them.
+    return found.with_columns(pl.selectors.float().round(_DIGITS))
 
 
 def _grid(warehouse: Warehouse, last_begin: int, length_days: int) -> None:

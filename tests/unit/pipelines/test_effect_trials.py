@@ -153,6 +153,26 @@ def test_covariates_are_what_was_known_before_the_monday(warehouse):
     assert after[1:] == (1, 1, 0)
 
 
+def test_the_order_in_which_scores_are_added_changes_no_digit(warehouse):
+    shares = (0.1, 0.2, 0.3)
+    assert sum(shares) != sum(reversed(shares))
+    seen = []
+    for told in (shares, shares[::-1]):
+        warehouse.execute("DELETE FROM core.submission")
+        for score_share in told:
+            activity = f"https://lms.example/{score_share}"
+            add(
+                warehouse,
+                "core.submission",
+                enrolment_id="e-ben",
+                activity_iri=activity,
+                score_share=score_share,
+                score_known_epoch_day=WEEK,
+            )
+        seen.append(found(warehouse).filter(learner_id="ben")["x_score_share"].to_list())
+    assert seen[0] == seen[1] != []
+
+
 def test_matched_compares_with_those_not_yet_matched_and_tells_when_they_were(house):
     warehouse = house.warehouse
     for learner_id in ("ana", "ben", "meg"):
