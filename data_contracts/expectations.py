@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 from data_contracts.schema import Kind, Table
@@ -38,12 +39,23 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """One expectation in Great Expectations' own words, the column it is about, and how many rows violate it."""
+
+    name: str
+    column: str
+    sentence: str
+    violations_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a suite said of a table: passed or not, and how many rows violate each broken expectation."""
+    """What a suite said of a table: passed or not, how many rows violate each broken expectation, and of each what it said."""
 
     is_passed: bool
     expectations_count: int
     violations: Mapping[str, int]
+    verdicts: tuple[Verdict, ...] = ()
 
 
 def expectations_of(table: Table) -> list[Expectation]:
@@ -132,7 +144,32 @@ def _without(module: str) -> Iterator[None]:
         del sys.modules[module]
 
 
-def _validate(frame: pd.DataFrame, expectations: Sequence[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+def _made(expectations: Sequence[tuple[str, dict[str, Any]]]) -> list[Any]:
+    """Expectations of Great Expectations, numbered."""
+    gx, _ = _great_expectations()
+    return [
+        getattr(gx.expectations, kind)(**arguments, meta={"number": number})
+        for number, (kind, arguments) in enumerate(expectations)
+    ]
+
+
+def _sentences(made: Sequence[Any]) -> list[str]:
+    """What each expectation says, as Great Expectations' Data Docs word it."""
+    from great_expectations.expectations.registry import get_renderer_impl  # noqa: PLC0415 - seconds to import
+
+    told = []
+    for item in made:
+        configuration = item.configuration
+        found: Any = get_renderer_impl(configuration.type, "renderer.prescriptive")
+        words = found[1](configuration=configuration, runtime_configuration={"include_column_name": True})[
+            0
+        ].string_template
+        given = {name: str(value) for name, value in words["params"].items()}
+        told.append(Template(words["template"]).safe_substitute(given))
+    return told
+
+
+def _validate(frame: pd.DataFrame, made: Sequence[Any]) -> list[dict[str, Any]]:
     """Run expectations on a frame; returns each result as JSON, in their order."""
     gx, context = _great_expectations()
     with warnings.catch_warnings():
@@ -143,53 +180,63 @@ def _validate(frame: pd.DataFrame, expectations: Sequence[tuple[str, dict[str, A
             .add_batch_definition_whole_dataframe("whole")
             .get_batch({"dataframe": frame})
         )
-        suite = gx.ExpectationSuite(
-            "contract",
-            expectations=[
-                getattr(gx.expectations, kind)(**arguments, meta={"number": number})
-                for number, (kind, arguments) in enumerate(expectations)
-            ],
-        )
+        suite = gx.ExpectationSuite("contract", expectations=list(made))
         # Results come grouped by column; the number brings them back into order.
         told = [item.to_json_dict() for item in batch.validate(suite, result_format="BASIC").results]
     return sorted(told, key=lambda item: int(item["expectation_config"]["meta"]["number"]))
 
 
+COLUMNS_MATCH, KEY_IS_UNIQUE = "the columns are the contract's", "the key is unique"
+
+
+def _suite(table: Table) -> list[tuple[str, str, str, dict[str, Any]]]:
+    """(name, column, expectation, arguments) of all that is expected of a table."""
+    matching = ("ExpectTableColumnsToMatchOrderedList", {"column_list": list(table.column_names)})
+    suite: list[tuple[str, str, str, dict[str, Any]]] = [(COLUMNS_MATCH, "", *matching)]
+    suite += [(item.name, item.column, item.gx_type, dict(item.gx_arguments)) for item in expectations_of(table)]
+    if len(table.unique_key) == 1:
+        key = table.unique_key[0]
+        suite.append((KEY_IS_UNIQUE, key, "ExpectColumnValuesToBeUnique", {"column": key}))
+    elif table.unique_key:
+        columns = {"column_list": list(table.unique_key), "ignore_row_if": "never"}
+        suite.append((KEY_IS_UNIQUE, "", "ExpectCompoundColumnsToBeUnique", columns))
+    return suite
+
+
+def _judgement(
+    suite: Sequence[tuple[str, str, str, dict[str, Any]]], made: Sequence[Any], violations: Mapping[str, int]
+) -> Judgement:
+    verdicts = tuple(
+        Verdict(name, column, sentence, violations.get(name, 0))
+        for (name, column, *_), sentence in zip(suite, _sentences(made), strict=True)
+    )
+    return Judgement(not violations, len(suite), violations, verdicts)
+
+
 def judge_rows(table: Table, frame: pd.DataFrame) -> Judgement:
     """Judge a table's rows themselves."""
-    rules = expectations_of(table)
-    asked: list[tuple[str, dict[str, Any]]] = [
-        ("ExpectTableColumnsToMatchOrderedList", {"column_list": list(table.column_names)})
-    ]
-    asked += [(item.gx_type, dict(item.gx_arguments)) for item in rules]
-    if len(table.unique_key) == 1:
-        asked.append(("ExpectColumnValuesToBeUnique", {"column": table.unique_key[0]}))
-    elif table.unique_key:
-        asked.append(
-            ("ExpectCompoundColumnsToBeUnique", {"column_list": list(table.unique_key), "ignore_row_if": "never"})
-        )
-    names = ["the columns are the contract's", *(item.name for item in rules)]
-    if table.unique_key:
-        names.append("the key is unique")
-    results = _validate(frame, asked)
+    suite = _suite(table)
+    made = _made([(kind, arguments) for _, _, kind, arguments in suite])
     violations = {
         name: int(result.get("result", {}).get("unexpected_count") or 1)
-        for name, result in zip(names, results, strict=True)
+        for (name, *_), result in zip(suite, _validate(frame, made), strict=True)
         if not result["success"]
     }
-    return Judgement(not violations, len(asked), violations)
+    return _judgement(suite, made, violations)
 
 
 def judge_summary(table: Table, counts: pd.DataFrame, columns: Sequence[str]) -> Judgement:
     """Judge the one row of violation counts that `summary_sql` returns, and the relation's column names."""
-    names = [item.name for item in expectations_of(table)] + (["the key is unique"] if table.unique_key else [])
-    violations = {}
+    suite = _suite(table)
     results = _validate(
-        counts, [("ExpectColumnMaxToBeBetween", {"column": column, "max_value": 0}) for column in counts.columns]
+        counts, _made([("ExpectColumnMaxToBeBetween", {"column": column, "max_value": 0}) for column in counts.columns])
     )
-    for name, column, result in zip(names, counts.columns, results, strict=False):
-        if not result["success"]:
-            violations[name] = int(counts[column].iloc[0])
+    # The columns are judged by their names; every other expectation has its count, in the suite's order.
+    violations = {
+        name: int(counts[column].iloc[0])
+        for (name, *_), column, result in zip(suite[1:], counts.columns, results, strict=False)
+        if not result["success"]
+    }
     if tuple(columns) != table.column_names:
-        violations["the columns are the contract's"] = 1
-    return Judgement(not violations, len(names) + 1, violations)
+        violations[COLUMNS_MATCH] = 1
+    return _judgement(suite, _made([(kind, arguments) for _, _, kind, arguments in suite]), violations)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +27,8 @@ from data_contracts.fields.learning import VERB_KINDS
 from data_contracts.schema import Column, Field, Level, Table
 from data_contracts.strands import OUTCOME_RULES, STRAND_RULES
 from data_contracts.tables.inputs import AUDIT_ATTRIBUTES, INPUTS, MINIMUM, PSEUDONYM_OF
-from data_contracts.tables.marts import MARTS, MARTS_CONTRACT_VERSION
+from data_contracts.tables.marts import MARTS, MARTS_CONTRACT_VERSION, MARTS_VERSIONS
+from data_contracts.views import VIEWS, View
 from data_contracts.xapi.vocabulary import NO_ACT_KINDS, STRAND_OF_KIND, STRAND_OF_VERB, VOCABULARIES
 from features.cohort import cohort_features
 from features.registry import REGISTRY
@@ -38,6 +40,8 @@ FOLDER = Path(__file__).resolve().parent
 _EVERYWHERE = "recorded_at"
 # Every mart has it; marts.md says so once.
 _IN_EVERY_MART = "publication_id"
+# A value of each column of each mart, from the demo world; written by `python docs/mart_examples.py HOME`.
+EXAMPLES = FOLDER / "mart_examples.json"
 
 _VERB_MEANINGS: Mapping[str, str] = {
     "engaged": "was there: opened, viewed, played, started, went on",
@@ -171,10 +175,13 @@ def marts() -> str:
         ],
     )
     version = f"Contract version {MARTS_CONTRACT_VERSION}."
-    return "\n\n".join([version, overview, *(_mart(name, table) for name, table in MARTS.items())])
+    examples = json.loads(EXAMPLES.read_text("utf-8"))
+    return "\n\n".join(
+        [version, overview, *(_mart(name, table, examples.get(name, {})) for name, table in MARTS.items())]
+    )
 
 
-def _mart(name: str, table: Table) -> str:
+def _mart(name: str, table: Table, examples: Mapping[str, str]) -> str:
     key = ", ".join(f"`{part}`" for part in table.key)
     rows = [
         (
@@ -183,13 +190,41 @@ def _mart(name: str, table: Table) -> str:
             _unit(column.field),
             "" if column.is_required else "yes",
             _meaning(column.field),
+            f"`{examples[column.name]}`" if column.name in examples else "",
         )
         for column in table.columns
         if column.name != _IN_EVERY_MART or column.name in table.key
     ]
     return (
         f"### {name}\n\n{table.description}. {table.grain.capitalize()}. Key: {key}.\n\n"
-        f"{_grid(('column', 'type', 'unit', 'may be null', 'meaning'), rows)}"
+        f"{_grid(('column', 'type', 'unit', 'may be null', 'meaning', 'for example'), rows)}"
+    )
+
+
+def mart_versions() -> str:
+    """What changed in the marts from version to version."""
+    return _grid(("version", "what changed"), MARTS_VERSIONS.items())
+
+
+def views() -> str:
+    """The list of all views, then each with its columns and its SQL."""
+    overview = _grid(
+        ("view", "asks", "a row is about"),
+        [(f"[{name}](#{name})", view.question, _ABOUT[view.table.level]) for name, view in VIEWS.items()],
+    )
+    return "\n\n".join([overview, *(_view(name, view) for name, view in VIEWS.items())])
+
+
+def _view(name: str, view: View) -> str:
+    key = ", ".join(f"`{part}`" for part in view.table.key)
+    rows = [
+        (f"`{column.name}`", column.sql_type, _unit(column.field), _meaning(column.field))
+        for column in view.table.columns
+        if column.name != _IN_EVERY_MART
+    ]
+    return (
+        f"### {name}\n\n{view.question} {view.table.grain.capitalize()}. Key: {key}.\n\n"
+        f"{_grid(('column', 'type', 'unit', 'meaning'), rows)}\n\n```sql\n{view.query}\n```"
     )
 
 
@@ -334,7 +369,7 @@ def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "inputs.md": {"inputs": inputs},
     "meaning.md": {"verb kinds": verb_kinds, "vocabularies": vocabularies},
-    "marts.md": {"marts": marts},
+    "marts.md": {"mart versions": mart_versions, "marts": marts, "views": views},
     "learning-mix.md": {"strand rules": strand_rules},
     "settings.md": {"settings": settings},
     "features.md": {"features": features},

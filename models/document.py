@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|#])")
 
@@ -44,7 +45,23 @@ class Figure:
     svg: str
 
 
-Block = Paragraph | Bullets | Grid | Figure
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page of ours by its address relative to the page that names it, and what stands there."""
+
+    text: str
+    address: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """A list of pages."""
+
+    items: tuple[Link, ...]
+
+
+Block = Paragraph | Bullets | Grid | Figure | Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +74,19 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A title, a line under it, and sections."""
+    """A title, a line under it, and sections; `up` leads to the page that lists this one."""
 
     title: str
     lead: str
     sections: tuple[Section, ...]
+    up: Link | None = None
 
 
 def markdown(document: Document) -> str:
     """The document as Markdown; whatever looks like markup in a text is shown as it is."""
-    parts = [f"# {_plain(document.title)}", _plain(document.lead)]
+    parts = [f"# {plain(document.title)}", plain(document.lead)]
     for section in document.sections:
-        parts.append(f"## {_plain(section.title)}")
+        parts.append(f"## {plain(section.title)}")
         parts += [text for text in map(_block, section.blocks) if text]
     return "\n\n".join(parts) + "\n"
 
@@ -76,19 +94,25 @@ def markdown(document: Document) -> str:
 def _block(block: Block) -> str:
     match block:
         case Paragraph(text):
-            return _plain(text)
+            return plain(text)
         case Bullets(items):
-            return "\n".join(f"- {_plain(item)}" for item in items)
+            return "\n".join(f"- {plain(item)}" for item in items)
         case Grid(caption, head, rows):
             lines = [_row(head), _row(["---"] * len(head), is_plain=False), *map(_row, rows)]
-            return f"{_plain(caption)}\n\n" + "\n".join(lines)
+            return f"{plain(caption)}\n\n" + "\n".join(lines)
+        case Links(items):
+            return "\n".join(
+                f"- [{plain(link.text)}]({quote(link.address)}){f': {plain(link.about)}' if link.about else ''}"
+                for link in items
+            )
         case Figure():
             return ""
 
 
 def _row(cells: Sequence[str], *, is_plain: bool = True) -> str:
-    return f"| {' | '.join(_plain(cell) if is_plain else cell for cell in cells)} |"
+    return f"| {' | '.join(plain(cell) if is_plain else cell for cell in cells)} |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text as Markdown that shows it as it is, on one line."""
     return _MARKUP.sub(r"\\\1", " ".join(text.split()))

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """A tour of the published marts: alerts, the model behind them, the learning mix, and what programmes returned.
 
 Reads the marts of the home in HANDRAIL_HOME (else ./var), read-only, and nothing else:
@@ -18,46 +22,14 @@ app = marimo.App(width="medium", app_title="Handrail: a tour of the marts")
 
 @app.cell
 def _():
-    import os
-    from pathlib import Path
-
-    import duckdb
     import marimo as mo
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    mpl.rcParams.update(
-        {
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlelocation": "left",
-            "figure.constrained_layout.use": True,
-            "legend.frameon": False,
-        }
-    )
-    LEVELS = {"methodological": "#0072B2", "educational": "#E69F00", "social": "#009E73", "technical": "#CC79A7"}
-    STRANDS = {"formal": "#56B4E9", "social": "#009E73", "experiential": "#E69F00"}
-    ESTIMATORS = {
-        "model": "the model, calibrated",
-        "logistic_regression": "logistic regression",
-        "inactive_7d_rule": "no activity for 7 days",
-    }
-    return ESTIMATORS, Figure, LEVELS, Path, STRANDS, duckdb, mo, os
-
-
-@app.cell
-def _(Path, duckdb, os):
-    marts_file = Path(os.environ.get("HANDRAIL_HOME") or "var") / "marts.duckdb"
-    if not marts_file.exists():
-        message = f"there is no {marts_file}: set HANDRAIL_HOME to a home, and publish there with `handrail run`"
-        raise SystemExit(message)
+    import published
 
     def frame(sql):
-        """Rows of a query as a data frame; opened and closed at once, since each night swaps the file."""
-        with duckdb.connect(str(marts_file), read_only=True) as marts:
-            return marts.execute(sql).df()
+        """Rows of a query on the marts as a data frame."""
+        return published.read(rows=sql).rows
 
-    return (frame,)
+    return frame, mo, published
 
 
 @app.cell
@@ -105,15 +77,15 @@ def _(frame, mo):
 
 
 @app.cell
-def _(Figure, LEVELS, alerts, mo):
+def _(alerts, mo, published):
     mo.stop(alerts.empty, mo.md("*There are no open alerts.*"))
 
     def _bars(ax, counts, title):
         counts = counts.loc[counts.sum(axis=1).sort_values().index]
         left = 0
-        for _level in LEVELS:
+        for _level in published.LEVELS:
             if _level in counts:
-                ax.barh(counts.index, counts[_level], left=left, color=LEVELS[_level], label=_level)
+                ax.barh(counts.index, counts[_level], left=left, color=published.LEVELS[_level], label=_level)
                 left = counts[_level] + left
         ax.set_title(title)
         ax.set_xlabel("alerts")
@@ -131,19 +103,19 @@ def _(Figure, LEVELS, alerts, mo):
         for _counts, _title in ((_served, "served by"), (_waiting, "not served, because"))
         if len(_counts)
     ]
-    alerts_figure = Figure(figsize=(8, 1.5 + 0.22 * sum(len(_counts) for _counts, _ in _panels)))
+    alerts_figure = published.Figure(figsize=(8, 1.5 + 0.22 * sum(len(_counts) for _counts, _ in _panels)))
     _axes = alerts_figure.subplots(
         len(_panels), 1, squeeze=False, gridspec_kw={"height_ratios": [len(_counts) + 1 for _counts, _ in _panels]}
     )[:, 0]
     for _ax, (_counts, _title) in zip(_axes, _panels, strict=True):
         _bars(_ax, _counts, _title)
     _axes[0].legend(title="level", loc="lower right")
-    alerts_figure
-    return (alerts_figure,)
+    published.shown(alerts_figure, "Bars: open alerts by mentor or by why nobody serves them, in colours of the level.")
+    return
 
 
 @app.cell
-def _(frame, mo):
+def _(frame, mo, published):
     first_alerts = frame("""
         SELECT left(a.learner_id, 8) AS learner, p.name AS programme, left(a.mentor_id, 8) AS mentor,
                round(100 * a.abandonment_probability_28d) AS percent_in_28_days, a.level, a.channel,
@@ -158,7 +130,13 @@ def _(frame, mo):
         FROM unserved_risk AS u JOIN dim_programme AS p USING (programme_id)
         QUALIFY u.week_starts_on = max(u.week_starts_on) OVER (PARTITION BY u.programme_id) ORDER BY programme
     """)
-    mo.vstack([first_alerts, mo.md("What nobody has minutes for, and what one more hour would reach:"), unserved])
+    mo.vstack(
+        [
+            published.table(first_alerts),
+            mo.md("What nobody has minutes for, and what one more hour would reach:"),
+            published.table(unserved),
+        ]
+    )
     return
 
 
@@ -174,7 +152,7 @@ def _(mo):
 
 
 @app.cell
-def _(ESTIMATORS, Figure, frame, mo):
+def _(frame, mo, published):
     quality = frame("""
         SELECT estimator, metric_name, metric_value, metric_low, metric_high, n_count, n_events_count
         FROM model_quality WHERE horizon = '28d' AND slice_kind = 'all' AND metric_value IS NOT NULL
@@ -182,21 +160,21 @@ def _(ESTIMATORS, Figure, frame, mo):
     mo.stop(quality.empty, mo.md("*No model yet, so there is nothing to judge.*"))
 
     def _intervals(ax, metric, title, mark):
-        rows = quality[quality.metric_name == metric].set_index("estimator").reindex(ESTIMATORS).dropna()
+        rows = quality[quality.metric_name == metric].set_index("estimator").reindex(published.ESTIMATORS).dropna()
         rows = rows.iloc[::-1]
         ax.errorbar(
             rows.metric_value,
-            [ESTIMATORS[name] for name in rows.index],
+            [published.ESTIMATORS[name] for name in rows.index],
             xerr=[rows.metric_value - rows.metric_low, rows.metric_high - rows.metric_value],
             fmt="o",
-            color="#333333",
+            color=published.BLUE,
             capsize=3,
         )
-        ax.axvline(mark, color="#999999", linewidth=1, linestyle=":")
+        ax.axvline(mark, color=published.GREY, linewidth=1, linestyle=":")
         ax.set_title(title)
         ax.margins(y=0.4)
 
-    quality_figure = Figure(figsize=(8, 5))
+    quality_figure = published.Figure(figsize=(8, 5))
     _axes = quality_figure.subplots(3, 1)
     _base = float(quality[quality.metric_name == "base_rate"].metric_value.iloc[0])
     _intervals(_axes[0], "roc_auc", "AUC (dotted: chance)", 0.5)
@@ -204,7 +182,10 @@ def _(ESTIMATORS, Figure, frame, mo):
         _axes[1], "precision_at_10_percent", "Share that abandons among the top tenth (dotted: among all)", _base
     )
     _intervals(_axes[2], "calibration_slope", "Calibration slope (dotted: probabilities mean what they say)", 1.0)
-    quality_figure
+    published.shown(
+        quality_figure,
+        "Points with intervals: AUC, precision in the top tenth and calibration slope of each estimator.",
+    )
     return (quality,)
 
 
@@ -235,7 +216,7 @@ def _(mo):
 
 
 @app.cell
-def _(Figure, STRANDS, frame, mo):
+def _(frame, mo, published):
     mix = frame("""
         SELECT coalesce(p.name, m.programme_id) AS programme, m.strand, sum(m.minutes) AS minutes,
                any_value(m.target_share) AS target_share, avg(m.coverage_share) AS coverage_share
@@ -247,13 +228,18 @@ def _(Figure, STRANDS, frame, mo):
     mo.stop(_minutes.empty, mo.md("*No minutes are known: the source gives days or single events only.*"))
     _shares = _minutes.div(_minutes.sum(axis=1), axis=0).iloc[::-1]
     _targets = mix.pivot_table(index="programme", columns="strand", values="target_share").reindex(_shares.index)
-    mix_figure = Figure(figsize=(8, 1.5 + 0.8 * len(_shares)))
+    mix_figure = published.Figure(figsize=(8, 1.5 + 0.8 * len(_shares)))
     _ax = mix_figure.subplots()
     _places = range(len(_shares))
     _left, _target_left = [0.0] * len(_shares), [0.0] * len(_shares)
-    for _strand, _colour in STRANDS.items():
+    for _strand, _colour in published.STRANDS.items():
         _bar = _ax.barh(_places, _shares[_strand], left=_left, height=0.5, color=_colour, label=_strand)
-        _ax.bar_label(_bar, [f"{_part:.0%}" if _part > 0.04 else "" for _part in _shares[_strand]], label_type="center")
+        _ax.bar_label(
+            _bar,
+            [f"{_part:.0%}" if _part > 0.04 else "" for _part in _shares[_strand]],
+            label_type="center",
+            color="black",
+        )
         _left = [_start + _part for _start, _part in zip(_left, _shares[_strand], strict=True)]
         if _strand in _targets:
             _target = _targets[_strand].fillna(0)
@@ -264,14 +250,16 @@ def _(Figure, STRANDS, frame, mo):
     _ax.spines["bottom"].set_visible(False)
     _ax.set_title("Measured minutes; the thin bar is the target")
     mix_figure.legend(loc="outside lower center", ncols=3)
-    mix_figure
+    published.shown(
+        mix_figure, "Bars: share of the measured minutes by strand and programme, each over its thin target bar."
+    )
     return (mix,)
 
 
 @app.cell
-def _(mix):
+def _(mix, published):
     coverage = mix.pivot_table(index="programme", columns="strand", values="coverage_share").round(2).reset_index()
-    coverage
+    published.table(coverage)
     return
 
 
@@ -298,26 +286,28 @@ def _(frame):
 
 
 @app.cell
-def _(Figure, effects, mo):
+def _(effects, mo, published):
     _told = effects[effects.effect_points.notna()].iloc[::-1]
     mo.stop(_told.empty, mo.md("*No effect can be said; the reasons stand below.*"))
-    effect_figure = Figure(figsize=(8, 1.2 + 0.35 * len(_told)))
+    effect_figure = published.Figure(figsize=(8, 1.2 + 0.35 * len(_told)))
     _ax = effect_figure.subplots()
     _places = range(len(_told))
     _below, _above = _told.effect_points - _told.effect_low_points, _told.effect_high_points - _told.effect_points
-    _ax.errorbar(_told.effect_points, _places, xerr=[_below, _above], fmt="o", color="#0072B2", capsize=3)
-    _ax.axvline(0, color="#999999", linewidth=1)
+    _ax.errorbar(_told.effect_points, _places, xerr=[_below, _above], fmt="o", color=published.BLUE, capsize=3)
+    _ax.axvline(0, color=published.GREY, linewidth=1)
     _names = [f"{_row.contrast.replace('_', ' ')}, {_row.programme} ({_row.verdict})" for _row in _told.itertuples()]
     _ax.set_yticks(_places, _names)
     _ax.margins(y=0.1)
     _ax.set_xlabel("percentage points of abandonment")
-    effect_figure
+    published.shown(
+        effect_figure, "Points with intervals: the effect of mentoring on abandonment by programme and contrast."
+    )
     return
 
 
 @app.cell
-def _(effects):
-    effects
+def _(effects, published):
+    published.table(effects)
     return
 
 
@@ -347,13 +337,13 @@ def _(frame):
 
 
 @app.cell
-def _(Figure, mo, roi):
+def _(mo, published, roi):
     _told = roi[roi.roi_percent.notna()].iloc[::-1]
     mo.stop(_told.empty, mo.md("*No ROI can be said; the reasons stand below.*"))
-    roi_figure = Figure(figsize=(8, 1.2 + 0.45 * len(_told)))
+    roi_figure = published.Figure(figsize=(8, 1.2 + 0.45 * len(_told)))
     _ax = roi_figure.subplots()
     _places = range(len(_told))
-    for _method, _colour in (("full", "#0072B2"), ("conservative", "#D55E00")):
+    for _method, _colour in (("full", published.BLUE), ("conservative", published.ORANGE)):
         _chosen = [_place for _place, _name in zip(_places, _told.method, strict=True) if _name == _method]
         _rows = _told.iloc[_chosen]
         _ax.errorbar(
@@ -365,23 +355,25 @@ def _(Figure, mo, roi):
             capsize=3,
             label=_method,
         )
-    _ax.axvline(0, color="#999999", linewidth=1)
+    _ax.axvline(0, color=published.GREY, linewidth=1)
     _ax.set_yticks(_places, [f"{_row.programme} ({_row.verdict.replace('_', ' ')})" for _row in _told.itertuples()])
     _ax.margins(y=0.1)
     _ax.set_xlabel("ROI, percent")
     roi_figure.legend(loc="outside lower center", ncols=2)
-    roi_figure
+    published.shown(
+        roi_figure, "Points with intervals: ROI of each programme, full and conservative; the line is zero."
+    )
     return
 
 
 @app.cell
-def _(mo, roi):
+def _(mo, published, roi):
     withheld = (
         roi.loc[roi.roi_percent.isna(), ["programme", "isolation", "verdict", "withheld_reason"]]
         .drop_duplicates()
         .reset_index(drop=True)
     )
-    mo.vstack([mo.md("What is withheld, and why:"), withheld])
+    mo.vstack([mo.md("What is withheld, and why:"), published.table(withheld)])
     return
 
 

@@ -4,13 +4,18 @@ Belongs here: what the UI and the gate learn from a contract. Does not belong he
 (`data_contracts.expectations`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import dagster as dg
 
 from data_contracts.expectations import SUMMARY_ABOVE_ROWS, Judgement, judge_rows, judge_summary, summary_sql
 from data_contracts.schema import Column, Table
+from pipelines.data_docs import write_page
+from pipelines.faults import Fault, faults_of
 from pipelines.resources import Night, NightResource
+
+# As many rows of a table as the UI shows without a click.
+_SHOWN_FAULTS = 15
 
 
 def table_metadata(table: Table) -> dict[str, object]:
@@ -68,18 +73,51 @@ def contract_check(asset_key: str, table: Table, relation: str | None = None) ->
         description=f"Holds the contract of {table.qualified_name}: columns, values, limits, key.",
     )
     def check(night: NightResource) -> dg.AssetCheckResult:
-        told = judge(night.night, table, relation or table.qualified_name)
+        open_night, place = night.night, relation or table.qualified_name
+        told = judge(open_night, table, place)
+        rows = int(open_night.warehouse.scalar(f"SELECT count(*) FROM {place}"))
+        faults = faults_of(open_night.warehouse, table, place, told)
+        page = write_page(open_night, table, told, rows, faults)
+        counts = {
+            "expectations": told.expectations_count,
+            "broken_expectations": len(faults),
+            "rows": rows,
+            "violations": sum(fault.rows_count for fault in faults),
+        }
         return dg.AssetCheckResult(
             passed=told.is_passed,
             severity=dg.AssetCheckSeverity.ERROR,
-            metadata={"expectations": told.expectations_count, **_violations_table(told.violations)},
+            description=_in_words(told.expectations_count, rows, faults),
+            metadata={
+                **counts,
+                **_faults_table(faults, rows),
+                "data_docs": dg.MetadataValue.url(f"{open_night.settings.reports_url}/data-docs/{page.name}"),
+            },
         )
 
     return check
 
 
-def _violations_table(violations: Mapping[str, int]) -> dict[str, dg.TableMetadataValue]:
-    if not violations:
+def _in_words(expectations: int, rows: int, faults: Sequence[Fault]) -> str:
+    if not faults:
+        return f"{rows:,} rows hold all {expectations} expectations."
+    named = "; ".join(f"{fault.expectation} ({fault.rows_count:,})" for fault in faults[:3])
+    return f"{len(faults)} of {expectations} expectations do not hold for {rows:,} rows: {named}."
+
+
+def _faults_table(faults: Sequence[Fault], rows: int) -> dict[str, dg.TableMetadataValue]:
+    if not faults:
         return {}
-    records = [dg.TableRecord({"expectation": name, "rows": rows}) for name, rows in list(violations.items())[:15]]
-    return {"violations": dg.MetadataValue.table(records)}
+    records = [
+        dg.TableRecord(
+            {
+                "expectation": fault.expectation,
+                "rows": fault.rows_count,
+                "share_percent": round(100 * fault.rows_count / rows, 1) if rows else 0.0,
+                "found": fault.found,
+                "examples": fault.examples,
+            }
+        )
+        for fault in faults[:_SHOWN_FAULTS]
+    ]
+    return {"faults": dg.MetadataValue.table(records)}

@@ -25,6 +25,7 @@ COMMANDS = {
     "models": "which models there are, and which one scores",
     "erase": "erase one person from every store",
     "export-learner": "give out everything that is held of one person",
+    "doctor": "what is well, what is not, and the way out",
 }
 
 

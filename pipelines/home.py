@@ -111,9 +111,29 @@ class Home:
         """Static reports."""
         return self.path / "reports"
 
+    @property
+    def reports_index(self) -> Path:
+        """The page that lists all others."""
+        return self.reports / "index.html"
+
+    @property
+    def nightly_report(self) -> Path:
+        """The page of the last night."""
+        return self.reports / "nightly.html"
+
+    @property
+    def programme_reports(self) -> Path:
+        """Pages of the programmes, one each."""
+        return self.reports / "programmes"
+
     def model_card(self, model_id: str | None) -> Path:
         """The page that tells how a model was made and judged; beside it the same as Markdown."""
         return self.reports / "model-cards" / f"{model_id}.html"
+
+    @property
+    def data_docs(self) -> Path:
+        """What Great Expectations said of each table: a page a table, and an index."""
+        return self.reports / "data-docs"
 
     @property
     def outbox(self) -> Path:
@@ -124,6 +144,11 @@ class Home:
     def log(self) -> Path:
         """Logs."""
         return self.path / "log"
+
+    @property
+    def heartbeat_file(self) -> Path:
+        """How the last run ended, for monitors."""
+        return self.log / "heartbeat.json"
 
     @property
     def dagster(self) -> Path:

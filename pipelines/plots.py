@@ -10,7 +10,8 @@ is referred to. Names are cut, escaped as XML and percent-encoded, so a name can
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
+from math import ceil
 from typing import NamedTuple
 from urllib.parse import quote
 from xml.sax.saxutils import escape
@@ -21,12 +22,14 @@ from data_contracts.fields.learning import STRANDS
 
 # The UI turns what is longer into a link to a dialog.
 LIMIT = 999
-WIDTH = 520
+WIDTH = 410
 GREY = "#777"
 NAME_LENGTH = 14
 
 _STRAND_COLOURS = dict(zip(STRANDS, ("#77b", "#297", "#d60"), strict=True))
-_ROW, _BARS_FROM = 20, 196
+CURVE_COLOURS = ("#d60", "#77b", "#297", "#b59")
+_ROW, _BARS_FROM = 20, 176
+_SHADES = 4
 _SAFE = "/:=',;.*-_!~"
 
 
@@ -48,9 +51,9 @@ def image(about: str, height: int, parts: Iterable[str]) -> str:
     return f"![{about}](data:image/svg+xml,{quote(svg, safe=_SAFE)})"
 
 
-def label(name: str) -> str:
-    """A name as text of a drawing: at most `NAME_LENGTH` characters, escaped."""
-    cut = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 2]}.."
+def label(name: str, length: int = NAME_LENGTH) -> str:
+    """A name as text of a drawing: at most `length` characters, escaped."""
+    cut = name if len(name) <= length else f"{name[: length - 2]}.."
     return escape("".join(sign if sign.isprintable() else " " for sign in cut))
 
 
@@ -125,7 +128,7 @@ def _bars(rows: Sequence[Bar], left: int, colours: Mapping[str, str], about: str
     said = [*(["| target"] if lines else []), *([note] if note else []), *([f"and {left} more"] if left else [])]
     words = " ".join([*(f"<tspan fill='{colour}'>{part}</tspan>" for part, colour in colours.items()), ", ".join(said)])
     bottom = _ROW * len(rows) + 14
-    legend = f"<text x='{_BARS_FROM}' y='{bottom}'>{words.strip()}</text>"
+    legend = f"<text y='{bottom}'>{words.strip()}</text>"
     return image(about, bottom + 6, [*names, *paths, *aims, legend])
 
 
@@ -204,7 +207,7 @@ def _intervals(rows: Sequence[Interval], left: int, about: str, note: str, nothi
         f"<path stroke='#d60' stroke-width='9' d='{dots}'/>",
         f"<path stroke='{GREY}' d='M{across(0)},0V{bottom - 12}'/>",
     ]
-    legend = f"<text x='{_BARS_FROM}' y='{bottom}'>{', '.join(said)}</text>"
+    legend = f"<text y='{bottom}'>{', '.join(said)}</text>"
     return image(about, bottom + 6, [*names, *(paths if rows else []), legend])
 
 
@@ -231,3 +234,148 @@ def overlap_curves(overlap: pl.DataFrame) -> str:
     words = " ".join(f"<tspan fill='{colour}'>{name}</tspan>" for name, colour in curves.items())
     axis = f"<text x='10' y='106'>propensity 0 to {end + 0.05:.0%}: {words}</text>"
     return image("Overlap of treated and controls", 112, [*paths, axis])
+
+
+class Count(NamedTuple):
+    """One bar of counts: its name, its parts, what stands behind the name instead of their sum."""
+
+    name: str
+    parts: Sequence[float]
+    said: str = ""
+
+
+def counts(
+    rows: Sequence[Count], colours: Mapping[str, str], *, about: str, note: str = "", nothing: str = "nothing to show"
+) -> str:
+    """Bars one under the other on one scale, longest names cut; `colours` has the parts' names in order.
+
+    As many rows as fit are drawn, the first ones; the last line says how many more there are, and `note`.
+    """
+    return next(
+        drawn
+        for shown in range(len(rows), -1, -1)
+        if len(drawn := _counts(rows[:shown], len(rows) - shown, colours, about, note or "", nothing)) <= LIMIT
+        or not shown
+    )
+
+
+def _counts(rows: Sequence[Count], left: int, colours: Mapping[str, str], about: str, note: str, nothing: str) -> str:
+    if not rows and not left:
+        return image(about, 20, [f"<text y='14'>{nothing}</text>"])
+    scale = (WIDTH - _BARS_FROM) / (max((sum(row.parts) for row in rows), default=0) or 1)
+    names = []
+    strokes = dict.fromkeys(colours, "")
+    for number, row in enumerate(rows):
+        middle = _ROW * number + 10
+        said = row.said or f"{sum(row.parts):.0f}"
+        names.append(f"<text y='{middle + 4}'>{label(row.name, 20)} {said}</text>")
+        ends = [_BARS_FROM + round(scale * so_far) for so_far in accumulate(row.parts, initial=0)]
+        for part, begin, end in zip(colours, ends, ends[1:], strict=False):
+            strokes[part] += f"M{begin},{middle}h{end - begin}" if end > begin else ""
+    paths = [
+        f"<path stroke='{colours[part]}' stroke-width='11' d='{stroke}'/>" for part, stroke in strokes.items() if stroke
+    ]
+    parts = [
+        f"<tspan fill='{colour}'>{part}</tspan>"
+        for part, colour in colours.items()
+        if strokes[part] and len(colours) > 1
+    ]
+    words = " ".join([*parts, ", ".join([*([note] if note else []), *([f"and {left} more"] if left else [])])]).strip()
+    bottom = _ROW * len(rows) + 14
+    legend = [f"<text y='{bottom}'>{words}</text>"] if words else []
+    return image(about, bottom + (6 if words else -8), [*names, *paths, *legend])
+
+
+class Curve(NamedTuple):
+    """A line: its name and its points."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+def curves(lines: Sequence[Curve], *, about: str, across: str, top: float | None = None, diagonal: bool = False) -> str:
+    """Lines of shares on one pair of axes, the first `len(CURVE_COLOURS)` of them; `across` says what the x axis is.
+
+    Up to `top` (where None: the highest of all), which is written in percent at the upper left. `diagonal` draws where
+    both shares are equal, both axes ending at `top`. As many lines as fit are drawn; the last line says how many more.
+    """
+    lines = [line for line in lines if len(line.points) > 1]
+    return next(
+        drawn
+        for shown in range(min(len(lines), len(CURVE_COLOURS)), -1, -1)
+        if len(drawn := _curves(lines[:shown], len(lines) - shown, about, across, top, diagonal)) <= LIMIT or not shown
+    )
+
+
+def _curves(
+    lines: Sequence[Curve],
+    left: int,
+    about: str,
+    across: str,
+    top: float | None,
+    diagonal: bool,
+) -> str:
+    if not lines:
+        return image(about, 20, ["<text y='14'>nothing to show yet</text>"])
+    end = top or max(y for line in lines for _, y in line.points) or 1.0
+    first, last = (pick(x for line in lines for x, _ in line.points) for pick in (min, max))
+    if diagonal:
+        first, last = 0.0, end
+    wide, high = WIDTH - 60, 100
+
+    def at(point: tuple[float, float]) -> tuple[int, int]:
+        x, y = point
+        return 40 + round(wide * (x - first) / ((last - first) or 1)), 6 + round(high * (1 - min(y / end, 1)))
+
+    equal = f"M40,106L{40 + wide},6" if diagonal else ""
+    parts = [
+        f"<text y='14'>{end:.0%}</text><text y='108'>0</text>",
+        f"<path fill='none' stroke='{GREY}' d='M38,4V108H{WIDTH - 18}{equal}'/>",
+    ]
+    for line, colour in zip(lines, CURVE_COLOURS, strict=False):
+        places = [at(point) for point in line.points]
+        steps = "".join(f"l{x - was_x},{y - was_y}" for (was_x, was_y), (x, y) in pairwise(places))
+        parts.append(
+            f"<path fill='none' stroke='{colour}' stroke-width='2' d='M{places[0][0]},{places[0][1]}{steps}'/>"
+        )
+    words = " ".join(
+        f"<tspan fill='{colour}'>{label(line.name)}</tspan>" for line, colour in zip(lines, CURVE_COLOURS, strict=False)
+    )
+    more = f" and {left} more" if left else ""
+    return image(about, 130, [*parts, f"<text x='40' y='124'>{across} {words}{more}</text>"])
+
+
+def heat(rows: Sequence[tuple[str, Sequence[float | None]]], *, about: str, note: str) -> str:
+    """A row of cells for each name, the darker the nearer to the highest of all; none where nothing is known.
+
+    As many rows as fit are drawn, the first ones; the last line says how many more there are, and `note`.
+    """
+    return next(
+        drawn
+        for shown in range(len(rows), -1, -1)
+        if len(drawn := _heat(rows[:shown], len(rows) - shown, about, note)) <= LIMIT or not shown
+    )
+
+
+def _heat(rows: Sequence[tuple[str, Sequence[float | None]]], left: int, about: str, note: str) -> str:
+    if not any(cell is not None for _, cells in rows for cell in cells):
+        return image(about, 20, ["<text y='14'>nothing to show yet</text>"])
+    highest = max(cell for _, cells in rows for cell in cells if cell is not None) or 1.0
+    step = (WIDTH - 116) // max(len(cells) for _, cells in rows)
+    strokes = dict.fromkeys(range(1, _SHADES + 1), "")
+    names = []
+    for number, (name, cells) in enumerate(rows):
+        middle = _ROW * number + 10
+        names.append(f"<text y='{middle + 4}'>{label(name, 16)}</text>")
+        shades = [None if cell is None else max(1, ceil(_SHADES * cell / highest)) for cell in cells]
+        place = 0
+        for shade, run in groupby(shades):
+            length = len(list(run))
+            if shade:
+                strokes[shade] += f"M{116 + step * place},{middle}h{step * length}"
+            place += length
+    paths = [f"<path opacity='{shade / _SHADES:.2g}' d='{stroke}'/>" for shade, stroke in strokes.items() if stroke]
+    bottom = _ROW * len(rows) + 14
+    more = f", and {left} more" if left else ""
+    legend = f"<text y='{bottom}'>{note}{more}</text>"
+    return image(about, bottom + 6, [*names, f"<g stroke='#77b' stroke-width='18'>{''.join(paths)}</g>", legend])

@@ -1,7 +1,7 @@
 """Publication: marts are built aside, checked, and swapped in; a reader never sees half of one.
 
-Belongs here: the file being built, the swap, the Parquet folder and its pointer, sweeping leftovers. Does not
-belong here: what the marts hold (`pipelines.marts`).
+Belongs here: the file being built, its views, the swap, the Parquet folder and its pointer, sweeping leftovers. Does
+not belong here: what the marts hold (`pipelines.marts`), what the views ask (`data_contracts.views`).
 
 Order: build aside, CHECKPOINT, close, no `.wal` beside either file, fsync, replace, fsync the folder; the Parquet
 folder and its pointer last. DuckDB files are written in storage version v1.0.0 so that older clients read them.
@@ -18,6 +18,7 @@ import duckdb
 from data_contracts.errors import GateError, PermanentError
 from data_contracts.schema import Table
 from data_contracts.tables.marts import MARTS
+from data_contracts.views import VIEWS
 from pipelines.archive import sync
 
 KEPT_PUBLICATIONS = 3
@@ -78,6 +79,7 @@ class PublicationBuild:
             message = f"not published: {', '.join(missing)} was not built; the marts of the last publication stay"
             raise GateError(message)
         folder = self._write_parquet(parquet_root, publication_id)
+        self._create_views()
         self._con.execute("CHECKPOINT building")
         self._con.execute("DETACH building")
         for file in (self.file, marts_file):
@@ -91,6 +93,16 @@ class PublicationBuild:
         sync(marts_file.parent)
         _point(parquet_root, folder)
         _keep_latest(parquet_root, folder)
+
+    def _create_views(self) -> None:
+        """Create the views as clients will read them: by names without the database, which is `marts` to them."""
+        before = self._con.execute("SELECT current_database(), current_schema()").fetchall()[0]
+        self._con.execute("USE building.main")
+        try:
+            for name, view in VIEWS.items():
+                self._con.execute(f"CREATE OR REPLACE VIEW main.{name} AS {view.sql}")
+        finally:
+            self._con.execute('USE "{}"."{}"'.format(*before))
 
     def _write_parquet(self, root: Path, publication_id: str) -> Path:
         folder, aside = root / publication_id, root / f".{publication_id}.building"

@@ -17,7 +17,7 @@ import dagster as dg
 import duckdb
 from pydantic import PrivateAttr
 
-from data_contracts.errors import HandrailError
+from data_contracts.errors import HandrailError, UsageError
 from pipelines import runs
 from pipelines.home import EPOCH, Home, now, parse_instant
 from pipelines.launch import close_orphans
@@ -76,11 +76,18 @@ def _put_away(night: Night) -> None:
         runs.note(night.warehouse, night.run_id, line)
 
 
+def _last_observed_at(warehouse: Warehouse, given: str) -> datetime:
+    if not (as_of := given or runs.last_observed_at(warehouse)):
+        message = "no run has been here yet, so there is no observation time: run a night first, or say as_of"
+        raise UsageError(message)
+    return parse_instant(as_of)
+
+
 class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Opens the home under its lock when a run starts, and closes it when the run ends.
 
     Empty strings mean: the default home, the source and data of `handrail.toml`, the default observation time.
-    A run that `takes_in` nothing needs no data folder, but an observation time.
+    A run that `takes_in` nothing needs no data folder; its default observation time is that of the last run.
     """
 
     home: str = ""
@@ -119,13 +126,11 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise
 
     def _opened(self, home: Home, settings: Settings, run_id: str) -> Night:
-        if self.takes_in:
-            data, observed_at = locate(home, settings, data=self.data, as_of=self.as_of)
-        else:
-            data, observed_at = home.inbox, parse_instant(self.as_of)
+        found = locate(home, settings, data=self.data, as_of=self.as_of) if self.takes_in else None
         ensure_finished(home, settings)
         sweep(home.path, home.marts)
         warehouse = self._open.enter_context(Warehouse.of(home, settings))
+        data, observed_at = found or (home.inbox, _last_observed_at(warehouse, self.as_of))
         runs.begin(warehouse, run_id, settings.source, observed_at)
         return Night(
             home=home,
@@ -138,7 +143,7 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             build=PublicationBuild(warehouse.con, home.path / BUILD_NAME),
         )
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the stores and free the lock, whatever happened."""
         night, self._night = self._night, None
         with self._open:
@@ -146,3 +151,5 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 runs.end(night.warehouse, night.run_id)
                 if self.takes_in:
                     _put_away(night)
+                if context.instance is not None and context.run is not None:
+                    context.instance.add_run_tags(night.run_id, runs.tags(night.warehouse, night.run_id))

@@ -5,11 +5,14 @@ Belongs here: writing and reading that table. Does not belong here: Dagster's ow
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipelines.home import now
 from pipelines.warehouse import Warehouse
+
+_TAG = "handrail/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,29 @@ def row_of(warehouse: Warehouse, run_id: str) -> RunRow:
         [run_id],
     )
     return RunRow(*found[0]) if found else RunRow("unknown", None, 0, "")
+
+
+def tags(warehouse: Warehouse, run_id: str) -> dict[str, str]:
+    """What the run's page in the UI, and whoever may not open the warehouse, should know of it; see `row_told_by`."""
+    row = row_of(warehouse, run_id)
+    told = {
+        "state": row.state,
+        "publication": row.publication_id or "",
+        "newly_quarantined": str(max(0, row.new_quarantined_count)),
+        "failed_sources": row.failed_sources,
+    }
+    return {f"{_TAG}{name}": value for name, value in told.items() if value}
+
+
+def row_told_by(tags: Mapping[str, str]) -> RunRow:
+    """A run's row as far as its tags tell it; a run that was never begun has state 'unknown'."""
+    return RunRow(
+        tags.get(f"{_TAG}state", "unknown"),
+        tags.get(f"{_TAG}publication"),
+        int(tags.get(f"{_TAG}newly_quarantined", "0")),
+        "",
+        tags.get(f"{_TAG}failed_sources", ""),
+    )
 
 
 def is_settled(warehouse: Warehouse, *, is_posting: bool) -> bool:

@@ -183,6 +183,8 @@ class Settings(BaseSettings):
     webhook_identifiers: bool = Field(False, description="Post learner_key and mentor_key beside the pseudonyms")
     webhook_timeout_seconds: float = Field(10, gt=0, description="Seconds after which an answer is given up")
     webhook_attempts: int = Field(4, ge=1, description="Attempts a night for each")
+    alarm_url: str = Field("", description="Where a run that failed or was gated is posted; empty: nowhere")
+    heartbeat_url: str = Field("", description="What is asked for (GET) after each good night; empty: nothing")
     capacity_minutes: int = Field(60, ge=0, description="A mentor's minutes a week where none are stated")
     midweek_share: float = Field(0.40, ge=0, le=1, description="Share of the minutes kept for Tuesday to Friday")
     coordinator_share: float = Field(0.10, ge=0, le=1, description="Active participations a coordinator takes a week")
@@ -200,6 +202,9 @@ class Settings(BaseSettings):
     simulated_hidden: float = Field(0.0, description="How much contact follows in it what no log shows")
     simulated_propensity: Literal["linear", "nonlinear"] = Field("linear", description="Form of what contact follows")
     simulated_dirt: float = Field(0.0, ge=0, le=0.5, description="Share of faulty rows planted in the demo world")
+    reports_url: str = Field(
+        "http://127.0.0.1:3001", pattern=r"^https?://\S+[^/\s]$", description="Where the home's reports are served"
+    )
     consume: bool = Field(True, description="Move files of the home's inbox into sealed storage once they are taken")
     inbox_settle_seconds: float = Field(60, ge=0, description="A file this young that ends in the middle waits")
     sealed_days: int = Field(90, ge=1, description="Days after which a file in sealed storage is forgotten")
@@ -239,9 +244,8 @@ class Settings(BaseSettings):
 
     def public_json(self) -> str:
         """Settings in force as one line of JSON; paths are left out, since they tell of the machine."""
-        told = self.model_dump(
-            mode="json", exclude={"data": True, "webhook_url": True, "lrs": {"__all__": {"credentials_file"}}}
-        )
+        addresses = dict.fromkeys(("data", "webhook_url", "alarm_url", "heartbeat_url", "reports_url"), True)
+        told = self.model_dump(mode="json", exclude={**addresses, "lrs": {"__all__": {"credentials_file"}}})
         return json.dumps(told, sort_keys=True)
 
 

@@ -18,6 +18,7 @@ from data_contracts.fields import (
     returns,
     risk,
     run,
+    views,
 )
 from data_contracts.schema import Field, index_fields
 
@@ -36,5 +37,6 @@ FIELDS: dict[str, Field] = index_fields(
         practice,
         returns,
         comparison,
+        views,
     )
 )

@@ -1,6 +1,7 @@
 """Marts: what dashboards read. Every one has publication_id; types and names are a promise.
 
-Belongs here: the published tables. Does not belong here: how they are computed (`pipelines.assets.marts`).
+Belongs here: the published tables, what changed in them from version to version. Does not belong here: how they are
+computed (`pipelines.assets.marts`), views of them (`data_contracts.views`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,32 @@ from data_contracts.schema import Level, Table
 from data_contracts.tables import table
 from data_contracts.tables.effects import BALANCE_SPEC, EFFECT_CHECK_SPEC, EFFECT_SPEC, OVERLAP_SPEC
 
-MARTS_CONTRACT_VERSION = "1.4"
+# What changed, newest first. A change that a dashboard could notice is a new version.
+MARTS_VERSIONS: dict[str, str] = {
+    "1.5": "New: views, beside the marts in `marts.duckdb`. The marts are as they were.",
+    "1.4": (
+        "New: `learning_transfer`, `programme_outcome`, `programme_comparison`, `roi_driver`, `roi_principle`, "
+        "`cost_per_result`, `effect_balance`, `effect_overlap`, `effect_check`; `is_suppressed` in `learning_mix` and "
+        "`programme_roi`, whose figures are null in suppressed rows; `is_headline` and the parts of the cost in "
+        "`programme_roi`. Meaning: `mentoring_effect` has a row a subgroup, its key grew by `subgroup_kind` and `subgroup`, "
+        "and it tells treated from controls. Gone from it: `n_count`, `n_events_count`."
+    ),
+    "1.3": ("New: `alert_cards`, `alert_quality`; `resolution` and `escalated_at` in `learner_alerts`."),
+    "1.2": (
+        "New columns of `model_quality`: `limit_low`, `limit_high`, `is_passed`, `reason`; its slices `gate` and `drift` "
+        "are checks, with a value, its limits and whether it passed (null: could not be judged), of the champion and of "
+        "the challenger trained last. `model_fairness` also has each group's gaps to all others, ABROCA and its null."
+    ),
+    "1.1": (
+        "New: `programme_demand`; columns of `mentoring_health`, `mentor_load`, `goal_progress`, `community_weekly`, "
+        "`course_issues`. Meaning: `cadence_kept_share` looks at the last four agreed intervals instead of the week; "
+        "`response_hours_median` at 28 days and `learner_rating_mean` at 84 instead of the week; `planned_minutes` of a "
+        "past week are 0; after the course counts only where no course of the programme is running. Gone: "
+        "`cross_class_interactions_count`, in whose place `cross_class_exchanges_count` counts answers."
+    ),
+    "1.0": "The first one.",
+}
+MARTS_CONTRACT_VERSION = next(iter(MARTS_VERSIONS))
 
 
 def _mart(name: str, description: str, grain: str, key: str, spec: str, level: Level = "aggregate") -> Table:

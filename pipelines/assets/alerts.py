@@ -18,7 +18,7 @@ from models.lifecycle import tonight
 from models.lottery import LotterySettings
 from models.ranking import ranked
 from models.routing import Routed, RoutingSettings, capacity, charged_this_week, route, unserved
-from pipelines import alert_events, alert_facts
+from pipelines import alert_events, alert_facts, charts
 from pipelines.assets import Outcome, table_asset
 from pipelines.effect_record import contact_estimate
 from pipelines.resources import Night
@@ -150,7 +150,9 @@ def alert_current(night: Night) -> Outcome:
     _replace_tonight(night, tables.ROUTING, routed.record.with_columns(observed_at=pl.lit(observed_at)))
     figures = routed.record.drop("observed_at", strict=False).row(0, named=True)
     opened = told.events.filter(pl.col("event_kind") == "opened").height
-    return _replace_tonight(night, tables.ALERT, routed.alerts), {"opened": opened, **figures}
+    written = _replace_tonight(night, tables.ALERT, routed.alerts)
+    drawn = {"by_level": charts.alerts_by_level(night), "by_mentor_load": charts.minutes_by_load(night)}
+    return written, {"opened": opened, **figures, **drawn}
 
 
 def _routed(night: Night, alerts: pl.DataFrame) -> Routed:

@@ -1,4 +1,4 @@
-"""What mentoring changed: estimated in group 4_risk before alerts are ranked, published in group 6_marts."""
+"""What mentoring changed: estimated in group 4_risk before alerts are ranked, published in group 6_evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from data_contracts.tables.marts import MARTS
 from models.effect import ESTIMANDS
 from models.suppression import SMALL_CELL
 from pipelines.assets import Outcome, table_asset
-from pipelines.assets.marts import GROUP, write
+from pipelines.assets.marts import EVIDENCE, write
 from pipelines.assets.risk import GROUP as RISK_GROUP
 from pipelines.effect_record import bring_up_to_date
 from pipelines.plots import effect_intervals, overlap_curves
@@ -37,7 +37,7 @@ def risk_effect(night: Night) -> tuple[int, Mapping[str, Any]]:
     return night.warehouse.count(tables.EFFECT), counts
 
 
-@table_asset(MARTS["mentoring_effect"], group=GROUP, key="mentoring_effect", deps=("risk_effect",))
+@table_asset(MARTS["mentoring_effect"], group=EVIDENCE, key="mentoring_effect", deps=("risk_effect",))
 def mentoring_effect_mart(night: Night) -> Outcome:
     """A causal difference with its interval, or the reason why it cannot be said; read the verdict before the number."""
     counts = ", ".join(f"CASE WHEN {name} = 0 OR {name} >= {SMALL_CELL} THEN {name} END AS {name}" for name in _COUNTS)
@@ -48,7 +48,7 @@ def mentoring_effect_mart(night: Night) -> Outcome:
     return written, drawn | {f"contrasts_{verdict}": count for verdict, count in verdicts.iter_rows()}
 
 
-@table_asset(MARTS["effect_overlap"], group=GROUP, key="effect_overlap", deps=("risk_effect",))
+@table_asset(MARTS["effect_overlap"], group=EVIDENCE, key="effect_overlap", deps=("risk_effect",))
 def effect_overlap_mart(night: Night) -> Outcome:
     """Where the treated have no controls like them, nothing can be said of them."""
     written = write(night, "effect_overlap", "FROM risk.effect_overlap")
@@ -59,7 +59,7 @@ def effect_overlap_mart(night: Night) -> Outcome:
 
 
 def _copied(name: str, about: str) -> dg.AssetsDefinition:
-    @table_asset(MARTS[name], group=GROUP, key=name, deps=("risk_effect",), about=about)
+    @table_asset(MARTS[name], group=EVIDENCE, key=name, deps=("risk_effect",), about=about)
     def asset(night: Night) -> Outcome:
         return write(night, name, f"FROM risk.{name}")
 

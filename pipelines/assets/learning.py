@@ -1,4 +1,4 @@
-"""Marts of group 6_marts about how people learn: the mix of strands, and how learning becomes practice."""
+"""Marts of group 6_programmes about how people learn: the mix of strands, and how learning becomes practice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from models.learning_mix import learning_mix
 from models.practice import learning_transfer
 from pipelines.accounts import accounts
 from pipelines.assets import Outcome, table_asset
-from pipelines.assets.marts import GROUP, write_frame
+from pipelines.assets.marts import PROGRAMMES, write_frame
 from pipelines.marts import MartContext, practice
 from pipelines.plots import mix_bars
 from pipelines.resources import Night
@@ -17,7 +17,7 @@ from pipelines.resources import Night
 
 @table_asset(
     MARTS["learning_mix"],
-    group=GROUP,
+    group=PROGRAMMES,
     key="learning_mix",
     deps=("core_enrolment_day", "core_submission", "core_mentoring_event", "core_goal", "core_participation"),
     kinds=("polars", "duckdb"),
@@ -32,7 +32,7 @@ def learning_mix_mart(night: Night) -> Outcome:
 
 @table_asset(
     MARTS["learning_transfer"],
-    group=GROUP,
+    group=PROGRAMMES,
     key="learning_transfer",
     deps=("core_enrolment_day", "core_enrolment", "core_mentoring_event", "core_goal", "core_participation"),
     kinds=("polars", "duckdb"),

@@ -1,4 +1,4 @@
-"""Group 6_marts: what dashboards read, built aside, checked, and published in one swap.
+"""Groups 6_*: what dashboards read, built aside, checked, and published in one swap.
 
 Every mart is an asset of its own, under its bare name, since that is the name a dashboard's author looks for.
 """
@@ -6,7 +6,8 @@ Every mart is an asset of its own, under its bare name, since that is the name a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from inspect import cleandoc
 from typing import Any
 
@@ -16,15 +17,29 @@ import polars as pl
 from data_contracts.errors import GateError
 from data_contracts.tables.marts import MARTS, MARTS_CONTRACT_VERSION
 from models.alert_quality import alert_quality
-from pipelines import __version__, runs
-from pipelines.assets import Outcome, table_asset
+from pipelines import __version__, charts, runs
+from pipelines.assets import Outcome, report_url, table_asset
 from pipelines.assets.risk import champion
-from pipelines.home import now
+from pipelines.home import now, told_instant
 from pipelines.marts import MART_QUERIES, MartContext
 from pipelines.marts import alert_quality as judged
+from pipelines.preview import largest
 from pipelines.resources import Night
 
-GROUP = "6_marts"
+GROUP, MENTORING, PROGRAMMES, EVIDENCE = "6_marts", "6_mentoring", "6_programmes", "6_evidence"
+_GROUPS: Mapping[str, str] = {
+    "alert_cards": MENTORING,
+    "unserved_risk": MENTORING,
+    "mentoring_health": MENTORING,
+    "mentor_load": MENTORING,
+    "goal_progress": MENTORING,
+    "community_weekly": MENTORING,
+    "programme_demand": PROGRAMMES,
+    "course_issues": EVIDENCE,
+    "model_quality": EVIDENCE,
+    "model_fairness": EVIDENCE,
+    "data_quality": EVIDENCE,
+}
 
 _DEPS: Mapping[str, tuple[str, ...]] = {
     "dim_programme": ("core_participation",),
@@ -78,17 +93,29 @@ def _about(name: str) -> str:
     return f"{MARTS[name].grain.capitalize()}. {cleandoc(MART_QUERIES[name].__doc__ or '')}"
 
 
-def _query_mart(name: str) -> dg.AssetsDefinition:
-    @table_asset(MARTS[name], group=GROUP, key=name, deps=_DEPS[name], about=_about(name))
-    def asset(night: Night) -> Outcome:
-        return write(night, name, MART_QUERIES[name](MartContext.of(night)))
+_DRAWN: Mapping[str, tuple[str, Callable[[Night], dg.MetadataValue]]] = {
+    "engagement_weekly": ("by_week", charts.engagement),
+    "mentor_load": ("by_mentor_load", charts.minutes_by_load),
+    "learner_alerts": ("by_level", charts.alerts_by_level),
+    "data_quality": ("quarantine", charts.quarantine),
+}
 
-    return asset
+
+def _query_mart(name: str) -> dg.AssetsDefinition:
+    drawn = _DRAWN.get(name)
+
+    @wraps(MART_QUERIES[name])  # the reference to the code leads to the query
+    def build(night: Night) -> Outcome:
+        written = write(night, name, MART_QUERIES[name](MartContext.of(night)))
+        return written, {drawn[0]: drawn[1](night)} if drawn else {}
+
+    face = table_asset(MARTS[name], group=_GROUPS.get(name, GROUP), key=name, deps=_DEPS[name], about=_about(name))
+    return face(build)
 
 
 @table_asset(
     MARTS["alert_quality"],
-    group=GROUP,
+    group=MENTORING,
     key="alert_quality",
     deps=_DEPS["alert_quality"],
     kinds=("polars", "duckdb"),
@@ -133,7 +160,15 @@ def publication(night: Night) -> tuple[int, Mapping[str, Any]]:
         "UPDATE ops.run SET state = 'published', publication_id = ?, ended_at = ? WHERE run_id = ?",
         [night.publication_id, published_at.replace(tzinfo=None), night.run_id],
     )
-    return written, {"publication_id": night.publication_id, "dagster/size_bytes": file.stat().st_size}
+    return written, {
+        "publication_id": night.publication_id,
+        "observed_at": told_instant(night.observed_at),
+        "rows_in_all_marts": sum(row_counts.values()),
+        "dagster/size_bytes": file.stat().st_size,
+        "preview": largest(row_counts),
+        "reports": report_url(night, "index.html"),
+        "last_night": report_url(night, "nightly.html"),
+    }
 
 
 def _gate(night: Night) -> None:

@@ -1,4 +1,4 @@
-"""Marts of group 6_marts about what programmes are for: goals, surveys, fair comparison."""
+"""Marts of group 6_programmes about what programmes are for: goals, surveys, fair comparison."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from models import surveys
 from models.attainment import by_learner, programme_outcome
 from models.comparison import known_outcomes, programme_comparison
 from pipelines.assets import table_asset
-from pipelines.assets.marts import GROUP, write_frame
+from pipelines.assets.marts import PROGRAMMES, write_frame
 from pipelines.marts import MartContext, comparison, outcomes
 from pipelines.marts.demand import programme_demand
 from pipelines.resources import Night, NightResource
@@ -24,7 +24,7 @@ WAY_OUT = (
 
 @table_asset(
     MARTS["programme_outcome"],
-    group=GROUP,
+    group=PROGRAMMES,
     key="programme_outcome",
     deps=("core_goal", "core_participation", "raw_survey_response"),
     kinds=("polars", "duckdb"),
@@ -44,7 +44,7 @@ def programme_outcome_mart(night: Night) -> tuple[int, Mapping[str, Any]]:
 
 @table_asset(
     MARTS["programme_comparison"],
-    group=GROUP,
+    group=PROGRAMMES,
     key="programme_comparison",
     deps=("programme_outcome", "programme_demand", "core_registration"),
     kinds=("polars", "duckdb"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data_contracts.tables import core
+from pipelines import charts
 from pipelines.assets import table_asset
 from pipelines.core.agreements import build_commitments, build_goal_updates, build_goals
 from pipelines.core.enrolments import build_participations
@@ -32,9 +33,9 @@ def core_registration(night: Night) -> int:
 
 
 @table_asset(core.PARTICIPATION, group=GROUP, key="core_participation", deps=("core_enrolment", "core_mentoring_match"))
-def core_participation(night: Night) -> int:
+def core_participation(night: Night) -> tuple[int, Mapping[str, Any]]:
     """The unit of alerts, effect and ROI: completed when its required courses are, abandoned with its last one."""
-    return build_participations(night)
+    return build_participations(night), {"survival": charts.survival(night)}
 
 
 @table_asset(core.MENTORING_EVENT, group=GROUP, key="core_mentoring_event", deps=("core_mentoring_match",))

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from data_contracts.tables.inputs import RAW_INPUTS, RAW_STATEMENT
+from pipelines import charts
 from pipelines.assets import table_asset
 from pipelines.resources import Night
 from pipelines.sources.take_in import take_in
@@ -55,7 +56,8 @@ def _subject(name: str, tables: tuple[str, ...]) -> dg.AssetsDefinition:
     )
     def asset(night: Night) -> tuple[int, Mapping[str, Any]]:
         taken = take_in(night, tables)
-        return night.warehouse.count(RAW_INPUTS[name]), {**_rows(night, tables), **taken}
+        refused = {"quarantine": charts.quarantine(night, tables)}
+        return night.warehouse.count(RAW_INPUTS[name]), {**_rows(night, tables), **taken, **refused}
 
     return asset
 
@@ -64,7 +66,9 @@ def _subject(name: str, tables: tuple[str, ...]) -> dg.AssetsDefinition:
 def raw_statement(night: Night) -> tuple[int, Mapping[str, Any]]:
     """XAPI statements, judged by the standard's rules; every identifier is replaced before anything is stored."""
     taken = take_in(night, ("xapi",))
-    return night.warehouse.count(RAW_STATEMENT), taken
+    drawn = {"lateness": charts.lateness(night), "quarantine": charts.quarantine(night, ("statement",))}
+    archived = sum(file.stat().st_size for file in (night.home.archive / "statement").rglob("*.parquet"))
+    return night.warehouse.count(RAW_STATEMENT), {**taken, **drawn, "dagster/size_bytes": archived}
 
 
 ASSETS = [*(_subject(name, tables) for name, tables in SUBJECTS.items()), raw_statement]

@@ -1,4 +1,4 @@
-"""Marts of group 6_marts about money: what programmes cost and returned."""
+"""Marts of group 6_programmes about money: what programmes cost and returned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models import cost_per_result, principles, roi_drivers
 from models.roi import programme_roi
 from pipelines.accounts import ledger
 from pipelines.assets import Outcome, table_asset
-from pipelines.assets.marts import GROUP, write_frame
+from pipelines.assets.marts import PROGRAMMES, write_frame
 from pipelines.marts import money
 from pipelines.plots import roi_intervals
 from pipelines.resources import Night
@@ -24,7 +24,11 @@ def _built(night: Night) -> pl.DataFrame:
 
 
 @table_asset(
-    MARTS["programme_roi"], group=GROUP, key="programme_roi", deps=("learning_mix", "mentoring_effect"), kinds=_KINDS
+    MARTS["programme_roi"],
+    group=PROGRAMMES,
+    key="programme_roi",
+    deps=("learning_mix", "mentoring_effect"),
+    kinds=_KINDS,
 )
 def programme_roi_mart(night: Night) -> Outcome:
     """Phillips: fully loaded cost, benefit by isolation, intervals by Monte Carlo; withheld where it cannot be said."""
@@ -39,13 +43,13 @@ def programme_roi_mart(night: Night) -> Outcome:
     return write_frame(night, "programme_roi", rows), told
 
 
-@table_asset(MARTS["roi_driver"], group=GROUP, key="roi_driver", deps=("programme_roi",), kinds=_KINDS)
+@table_asset(MARTS["roi_driver"], group=PROGRAMMES, key="roi_driver", deps=("programme_roi",), kinds=_KINDS)
 def roi_driver_mart(night: Night) -> Outcome:
     """One input at a time; what moves an ROI most is what is worth knowing better."""
     return write_frame(night, "roi_driver", roi_drivers.roi_driver(ledger(night), _built(night)))
 
 
-@table_asset(MARTS["roi_principle"], group=GROUP, key="roi_principle", deps=("programme_roi",), kinds=_KINDS)
+@table_asset(MARTS["roi_principle"], group=PROGRAMMES, key="roi_principle", deps=("programme_roi",), kinds=_KINDS)
 def roi_principle_mart(night: Night) -> Outcome:
     """Null where no data can tell, or where nothing is claimed that could break it."""
     surveys = night.warehouse.frame(money.survey_levels(night.observed_sql))
@@ -55,7 +59,7 @@ def roi_principle_mart(night: Night) -> Outcome:
     return write_frame(night, "roi_principle", rows), told
 
 
-@table_asset(MARTS["cost_per_result"], group=GROUP, key="cost_per_result", deps=("learning_mix",), kinds=_KINDS)
+@table_asset(MARTS["cost_per_result"], group=PROGRAMMES, key="cost_per_result", deps=("learning_mix",), kinds=_KINDS)
 def cost_per_result_mart(night: Night) -> Outcome:
     """Each delivery's part of what a result of the whole programme cost; no comparison of deliveries."""
     return write_frame(night, "cost_per_result", cost_per_result.cost_per_result(ledger(night)))

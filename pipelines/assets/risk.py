@@ -13,9 +13,8 @@ from models.explain import reasons
 from models.metrics import quality_rows
 from models.score import is_too_early, score, with_bands
 from models.train import RiskModel, TooLittleHistory, TrainingSettings, train
-from pipelines import __version__, champions, lateness, runs
-from pipelines.assets import OWNERS, table_asset
-from pipelines.checks import table_metadata
+from pipelines import __version__, champions, charts, lateness, runs
+from pipelines.assets import faced, materialised, report_url, table_asset
 from pipelines.contacts import contacts_by_alert
 from pipelines.reports.model_card import predictions_with_history, write_model_card
 from pipelines.resources import Night, NightResource
@@ -24,6 +23,7 @@ from pipelines.training import SCORES, submit, usable_champion
 GROUP = "4_risk"
 RETRAIN_AFTER_DAYS = 7
 _LEAST_ACTIVE = 20
+_SHORT = {"model": "model", "logistic_regression": "logistic", "inactive_7d_rule": "7d_rule"}
 
 
 class TrainingConfig(dg.Config):
@@ -37,52 +37,52 @@ def champion(night: Night) -> str | None:
     return champions.champion_as_of(night.warehouse, night.observed_naive)
 
 
-@dg.asset(
-    key="risk_model",
-    deps=["feat_enrolment_week", "feat_label", "raw_learner", "raw_survey_response"],
-    group_name=GROUP,
-    owners=[OWNERS[GROUP]],
-    kinds={"lightgbm", "scikitlearn"},
-    description=f"{tables.MODEL.description}.\n\nTrains a challenger when there is no champion, when a week is over, or "
-    "when the weekly job asks. It becomes champion only through the gate; too little history, or no model that passes, "
-    "means that rules alone alert.",
-    metadata=table_metadata(tables.MODEL),
-)
-def risk_model(night: NightResource, config: TrainingConfig) -> dg.MaterializeResult[Any]:
-    """Train a challenger where one is due, and let the gate judge it."""
-    open_night = night.night
-    warehouse = open_night.warehouse
-    if not (config.retrain or _is_due(open_night)):
-        kept = champion(open_night)
-        return dg.MaterializeResult(
-            metadata={"dagster/row_count": warehouse.count(tables.MODEL), "model_id": kept or ""}
-        )
+def _train(night: Night, *, is_asked: bool) -> tuple[int, Mapping[str, Any]]:
+    """Train a challenger where one is asked for or due, and let the gate judge it."""
+    warehouse = night.warehouse
+    if not (is_asked or _is_due(night)):
+        kept = champion(night)
+        card = {"model_card": report_url(night, f"model-cards/{kept}.html")} if kept else {}
+        return warehouse.count(tables.MODEL), {"model_id": kept or "", **card}
     landmarks = warehouse.frame(
         "SELECT * FROM features.enrolment_week JOIN features.label USING (enrolment_id, observed_epoch_day) "
         "WHERE NOT is_scoring"
     )
-    landmarks = with_contacts(landmarks, contacts_by_alert(open_night))
-    settings = TrainingSettings(seed=open_night.settings.seed, threads=open_night.settings.threads)
-    trained = train(landmarks, tonight_epoch_day=open_night.tonight_epoch_day, settings=settings)
+    landmarks = with_contacts(landmarks, contacts_by_alert(night))
+    settings = TrainingSettings(seed=night.settings.seed, threads=night.settings.threads)
+    trained = train(landmarks, tonight_epoch_day=night.tonight_epoch_day, settings=settings)
     if isinstance(trained, TooLittleHistory):
-        runs.note(warehouse, open_night.run_id, trained.sentence)
-        return dg.MaterializeResult(metadata={"dagster/row_count": 0, "no_model_because": trained.sentence})
-    model_id, verdict = submit(open_night, trained, landmarks)
+        runs.note(warehouse, night.run_id, trained.sentence)
+        return 0, {"no_model_because": trained.sentence}
+    model_id, verdict = submit(night, trained, landmarks)
     if not verdict.is_passed:
-        stays = champion(open_night)
+        stays = champion(night)
         rest = f"champion {stays} stays" if stays else "there is no model yet, alerts come from rules alone"
-        runs.note(warehouse, open_night.run_id, f"Challenger {model_id}: {verdict.sentence} So {rest}.")
+        runs.note(warehouse, night.run_id, f"Challenger {model_id}: {verdict.sentence} So {rest}.")
     longest = trained.model.horizons["28d"]
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": warehouse.count(tables.MODEL),
-            "model_id": model_id,
-            "gate": verdict.sentence,
-            "model_card": dg.MetadataValue.path(write_model_card(open_night, model_id)),
-            "landmarks": longest.n_count,
-            "abandonments": longest.n_events_count,
-        }
-    )
+    write_model_card(night, model_id)
+    return warehouse.count(tables.MODEL), {
+        "model_id": model_id,
+        "gate": verdict.sentence,
+        "model_card": report_url(night, f"model-cards/{model_id}.html"),
+        "landmarks": longest.n_count,
+        "abandonments": longest.n_events_count,
+    }
+
+
+@faced(
+    tables.MODEL,
+    _train,
+    group=GROUP,
+    key="risk_model",
+    deps=("feat_enrolment_week", "feat_label", "raw_learner", "raw_survey_response"),
+    kinds=("lightgbm", "scikitlearn"),
+    about="Trains a challenger when there is no champion, when a week is over, or when the weekly job asks. It becomes "
+    "champion only through the gate; too little history, or no model that passes, means that rules alone alert.",
+)
+def risk_model(night: NightResource, config: TrainingConfig) -> dg.MaterializeResult[Any]:
+    """Train a challenger where one is due, and let the gate judge it."""
+    return materialised(night.night, tables.MODEL, _train(night.night, is_asked=config.retrain))
 
 
 def _is_due(night: Night) -> bool:
@@ -234,11 +234,12 @@ def risk_quality(night: Night) -> tuple[int, Mapping[str, Any]]:
     with warehouse.transaction():
         warehouse.execute("DELETE FROM risk.quality WHERE model_id = ?", [model_id])
         warehouse.append(tables.QUALITY, quality)
-    rows = quality.height
+    drawn = {"calibration": charts.calibration(predictions), "recall_by_week": charts.recall_by_week(quality)}
     overall = quality.filter(
         (pl.col("horizon") == "28d") & (pl.col("slice_kind") == "all") & (pl.col("metric_name") == "roc_auc")
     )
-    return rows, {f"auc_28d_{row['estimator']}": row["metric_value"] for row in overall.iter_rows(named=True)}
+    areas = {f"auc_28d_{_SHORT[row['estimator']]}": row["metric_value"] for row in overall.iter_rows(named=True)}
+    return quality.height, {**drawn, **areas, "model_card": report_url(night, f"model-cards/{model_id}.html")}
 
 
 @table_asset(tables.DRIFT, group=GROUP, key="risk_drift", deps=("risk_score",), kinds=("polars", "duckdb"))

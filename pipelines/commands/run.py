@@ -8,21 +8,23 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from data_contracts.errors import LockedError
 from pipelines import runs
 from pipelines.commands.console import say, show, show_log
 from pipelines.commands.summary import summary
+from pipelines.ending import DONE, Ending, tell
 from pipelines.home import Home, now
 from pipelines.launch import NIGHTLY, Outcome, prepare_dagster, run_job
 from pipelines.lock import run_lock
 from pipelines.settings import Settings, load_settings
+from pipelines.sinks import alarm, heartbeat
+from pipelines.sinks.webhook import Webhook
 from pipelines.sources import locate, pending, publication_id
 from pipelines.sources.inbox import unknown_folders
 from pipelines.sources.record import Recorder
 from pipelines.sources.take_in import put_away
 from pipelines.statements.identity import Pseudonyms, load_key
 from pipelines.warehouse import Warehouse
-
-DONE, FAILED, QUARANTINED, GATED, LOCKED = 0, 1, 3, 4, 75
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +41,27 @@ def main(arguments: argparse.Namespace) -> int:
     settings = load_settings(home.settings_file)
     if arguments.source:
         settings = settings.model_copy(update={"source": arguments.source})
-    if settings.webhook_url:
-        # A night is long; what is wrong with the address or the secret is told before it.
-        from pipelines.sinks.webhook import Webhook  # noqa: PLC0415 - only where it is needed
+    # A night is long; what is wrong with an address or the secret is told before it.
+    Webhook.of(settings)
+    alarm.receiver(settings)
+    heartbeat.ensure_usable(settings)
+    try:
+        ending = _night(home, settings, arguments)
+    except LockedError:
+        raise
+    except Exception as error:
+        _tell(home, settings, Ending.of_error(NIGHTLY, error))
+        raise
+    _tell(home, settings, ending)
+    return ending.exit_code
 
-        Webhook.of(settings)
+
+def _tell(home: Home, settings: Settings, ending: Ending) -> None:
+    for line in tell(home, settings, ending):
+        say(line)
+
+
+def _night(home: Home, settings: Settings, arguments: argparse.Namespace) -> Ending:
     with run_lock(home.lock_file, run="handrail run", since=f"{now():%Y-%m-%dT%H:%M:%SZ}"):
         if settings.source == "simulated" and not home.simulated.exists():
             _simulate(home, settings)
@@ -51,7 +69,7 @@ def main(arguments: argparse.Namespace) -> int:
         if _is_published(home, settings, data, observed_at):
             say("Nothing new since the last publication; nothing was changed.")
             show(summary(home, settings))
-            return DONE
+            return Ending(NIGHTLY, "unchanged", DONE, now())
         return _run(home, settings, arguments, data, observed_at)
 
 
@@ -93,7 +111,7 @@ def _is_published(home: Home, settings: Settings, data: Path, observed_at: datet
         return True
 
 
-def _run(home: Home, settings: Settings, arguments: argparse.Namespace, data: Path, observed_at: datetime) -> int:
+def _run(home: Home, settings: Settings, arguments: argparse.Namespace, data: Path, observed_at: datetime) -> Ending:
     say(f"Night of {observed_at:%Y-%m-%d} from {settings.source} ({home.path})")
     prepare_dagster(home)
     show_log()
@@ -108,9 +126,9 @@ def _run(home: Home, settings: Settings, arguments: argparse.Namespace, data: Pa
     )
     with Warehouse.of(home, settings) as warehouse:
         row = runs.row_of(warehouse, outcome.run_id)
-        code = _exit_code(outcome, row)
-        runs.conclude(warehouse, outcome.run_id, code, outcome.error)
-    if code in {DONE, QUARANTINED}:
+        ending = Ending.of(NIGHTLY, outcome, row)
+        runs.conclude(warehouse, outcome.run_id, ending.exit_code, outcome.error)
+    if ending.is_good:
         show(summary(home, settings))
         if row.message:
             say(row.message)
@@ -120,18 +138,8 @@ def _run(home: Home, settings: Settings, arguments: argparse.Namespace, data: Pa
             )
     else:
         say(what_went_wrong(outcome, home))
-    say(f"{outcome.materialised} assets in {time.monotonic() - started:.0f} s; exit code {code}")
-    return code
-
-
-def _exit_code(outcome: Outcome, row: runs.RunRow) -> int:
-    if outcome.is_locked:
-        return LOCKED
-    if row.state == "published" and outcome.error:
-        return FAILED
-    if row.state == "published":
-        return QUARANTINED if row.new_quarantined_count or row.failed_sources else DONE
-    return GATED if outcome.is_gated else FAILED
+    say(f"{outcome.materialised} assets in {time.monotonic() - started:.0f} s; exit code {ending.exit_code}")
+    return ending
 
 
 def progress() -> Callable[[str, int, int], None]:

@@ -36,6 +36,7 @@ def summary(home: Home, settings: Settings) -> str:
         "Where it lies",
         f"  marts      {home.marts_file}  (Parquet: {home.marts / 'current'})",
         *([f"  model      {card}"] if card.exists() else []),
+        *([f"  reports    {home.reports_index}"] if home.reports_index.exists() else []),
         *([f"  digests    {home.outbox}  (for mentors and coordinators, by name)"] if home.outbox.exists() else []),
         f"  settings   {home.settings_file}  (source: {settings.source})",
         f"  look       make ui   or   handrail ui --home {home.path}   then open http://127.0.0.1:3000",

@@ -7,7 +7,7 @@ Belongs here: which rows the card is made of, and where its files lie. Does not 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from data_contracts.tables import risk as tables
 from models import store
 from models.card import CardFacts, CardFrames, model_card
 from models.contacted import MARKS, with_contacts
-from models.document import markdown
+from models.document import Link, markdown
 from models.metrics import quality_rows, reliability
 from pipelines import __version__
 from pipelines.contacts import contacts_by_alert
@@ -28,6 +28,7 @@ from pipelines.reports.page import html
 from pipelines.resources import Night
 
 _LIBRARIES = ("lightgbm", "numpy", "scikit-learn")
+_UP = Link("All reports", "../index.html")
 
 
 def predictions_with_history(night: Night, model_id: str) -> pl.DataFrame:
@@ -71,7 +72,7 @@ def write_model_card(night: Night, model_id: str) -> Path:
     )
     page = night.home.model_card(model_id)
     page.parent.mkdir(parents=True, exist_ok=True)
-    for path, text in ((page.with_suffix(".md"), markdown(card)), (page, html(card))):
+    for path, text in ((page.with_suffix(".md"), markdown(card)), (page, html(replace(card, up=_UP)))):
         aside = path.with_name(f".{path.name}.partial")
         aside.write_text(text, "utf-8")
         os.replace(aside, path)

@@ -67,10 +67,11 @@ class Patience:
     night_seconds: float = 600.0
 
 
-class _NoLogin(AuthBase):
+class NoLogin(AuthBase):
     """Keeps `.netrc` from being looked at."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """The request as it is."""
         return request
 
 
@@ -94,10 +95,10 @@ class Webhook:
         """
         if not settings.webhook_url:
             return None
-        _check(settings.webhook_url)
+        check_address(settings.webhook_url, "webhook_url")
         return cls(
             settings.webhook_url,
-            _secret(os.environ),
+            secret_for("webhook_url"),
             settings.webhook_timeout_seconds,
             settings.webhook_attempts,
             patience or Patience(),
@@ -150,7 +151,7 @@ class Webhook:
         }
         cause = ""
         with requests.Session() as session:
-            session.auth = _NoLogin()
+            session.auth = NoLogin()
             # A proxy and trusted certificates may stand in the environment, but what is local stays on this machine.
             session.trust_env = not is_loopback(self.url)
             try:
@@ -195,7 +196,12 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def _check(url: str) -> None:
+def check_address(url: str, setting: str) -> None:
+    """Make sure that a setting's address can be used.
+
+    Raises:
+        UsageError: it cannot; the message names the setting and not the address.
+    """
     fault = ""
     try:
         parts = urlsplit(url)
@@ -209,18 +215,18 @@ def _check(url: str) -> None:
     elif parts.scheme == "http" and not is_loopback(url):
         fault = "is without TLS: write https://; http:// is for an address on this machine alone"
     if fault:
-        message = f"webhook_url {fault}"
+        message = f"{setting} {fault}"
         raise UsageError(message)
 
 
-def _secret(environment: Mapping[str, str]) -> bytes:
-    """The secret of the environment, else of the file it names.
+def secret_for(setting: str, environment: Mapping[str, str] = os.environ) -> bytes:
+    """The secret of the environment, else of the file it names, with which posts to a setting's address are signed.
 
     Raises:
         UsageError: there is none, or its file cannot be read or is open to others.
     """
     given, file = environment.get(SECRET, ""), environment.get(SECRET_FILE, "")
-    fault = f"webhook_url is set, but no secret to sign with: set {SECRET}, or {SECRET_FILE} to a file of mode 0600"
+    fault = f"{setting} is set, but no secret to sign with: set {SECRET}, or {SECRET_FILE} to a file of mode 0600"
     if not given and file:
         try:
             with Path(file).expanduser().open("rb") as stream:

@@ -13,6 +13,7 @@ import os
 import signal
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -132,6 +133,20 @@ def _ruled(file: InboxFile, mapping: InboxMapping) -> list[InboxFile]:
 def scan(folder: Path, tables: Sequence[str] = ("xapi", *INPUTS)) -> list[InboxFile]:
     """The files that a look at a folder finds which nobody writes into."""
     return look(folder, tables).files
+
+
+def settled(folder: Path, *, settle_seconds: float) -> dict[Path, tuple[int, ...]]:
+    """Files of the inbox that nobody writes any more, with what the system says of them; not one of them is read.
+
+    A file counts once it was left alone for `settle_seconds` and no program of this machine has it open for writing.
+    """
+    found, mapping, files = Look([], []), load_mapping(folder), {}
+    for table in ("xapi", *INPUTS):
+        for path in (*_entries(folder / table, found), *_mapped(mapping, folder, table)):
+            with suppress(OSError):
+                if path.is_file() and not is_being_written(path) and not is_young(path, settle_seconds):
+                    files[path] = stamp(path)
+    return files
 
 
 def unknown_folders(folder: Path) -> list[str]:

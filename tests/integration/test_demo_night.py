@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from data_contracts.tables.marts import MARTS
+from data_contracts.views import VIEWS
 
 
 @pytest.fixture
@@ -31,7 +32,8 @@ def one(con, sql):
 # --- what is published
 
 
-def test_marts_are_base_tables_of_main_with_their_contract_s_columns(marts):
+def test_marts_are_base_tables_of_main_and_views_stand_beside_them_with_their_contract_s_columns(marts):
+    contracts = MARTS | {name: view.table for name, view in VIEWS.items()}
     found = {}
     for schema, table, column, kind in marts.execute(
         "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal "
@@ -39,11 +41,78 @@ def test_marts_are_base_tables_of_main_with_their_contract_s_columns(marts):
     ).fetchall():
         found.setdefault((schema, table), []).append((column, kind))
     assert found == {
-        ("main", name): [(column.name, column.sql_type) for column in table.columns] for name, table in MARTS.items()
+        ("main", name): [(column.name, column.sql_type) for column in table.columns]
+        for name, table in contracts.items()
     }
     tables = {row[0] for row in marts.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     assert tables == set(MARTS)
-    assert one(marts, "SELECT count(*) FROM duckdb_views() WHERE NOT internal") == 0
+    views = {row[0] for row in marts.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
+    assert views == set(VIEWS)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_view_answers_with_a_row_a_key_and_nothing_null_that_may_not_be(marts, name):
+    table = VIEWS[name].table
+    key = ", ".join(table.key)
+    rows, keys = marts.execute(f"SELECT count(*), count(DISTINCT ({key})) FROM {name}").fetchall()[0]
+    assert rows == keys
+    # A night on the simulated world refuses nothing.
+    assert rows > 0 or name == "view_data_problems"
+    nulls = ", ".join(f"count(*) FILTER (WHERE {column} IS NULL)" for column in table.required_names)
+    assert set(marts.execute(f"SELECT {nulls} FROM {name}").fetchall()[0]) == {0}
+    published = marts.execute(f"SELECT DISTINCT publication_id FROM {name}").fetchall()
+    assert published == marts.execute("SELECT publication_id FROM publication").fetchall()[: min(rows, 1)]
+
+
+@pytest.mark.parametrize(
+    ("of_view", "of_marts"),
+    [
+        (
+            "SELECT sum(alerts_count), sum(served_alerts_count), sum(unserved_alerts_count) FROM view_alerts_by_programme",
+            (
+                "SELECT count(*), count(*) FILTER (WHERE is_served), count(*) FILTER (WHERE NOT is_served) FROM learner_alerts "
+                "WHERE state NOT IN ('dismissed', 'resolved')"
+            ),
+        ),
+        (
+            "SELECT count(*), count(alert_id), count(DISTINCT course_title) FROM view_risk_of_learners",
+            (
+                "SELECT count(*), count(*) FILTER (WHERE (learner_id, programme_id) IN (SELECT (learner_id, programme_id) "
+                "FROM learner_alerts WHERE state NOT IN ('dismissed', 'resolved') AND kind <> 'good_news')), "
+                "count(DISTINCT title) FROM learner_risk LEFT JOIN dim_course USING (course_id)"
+            ),
+        ),
+        (
+            "SELECT sum(enrolments_count), sum(scored_enrolments_count), sum(high_risk_count) FROM view_risk_by_course",
+            "SELECT count(*), count(risk_band), count(*) FILTER (WHERE abandonment_probability_28d >= .3) FROM learner_risk",
+        ),
+        (
+            "SELECT sum(enrolments_count), sum(active_enrolments_count), sum(submissions_count) FROM view_engagement_by_week",
+            "SELECT count(*), sum((events_count > 0)::INTEGER), sum(submissions_count) FROM engagement_weekly",
+        ),
+        (
+            "SELECT count(*), count(roi_percent) FROM view_programme_return WHERE component = 'programme'",
+            (
+                "SELECT count(*), (SELECT count(roi_percent) FROM programme_roi WHERE is_headline AND component = 'programme') "
+                "FROM dim_programme"
+            ),
+        ),
+        (
+            "SELECT sum(matches_count), sum(sessions_held_count) FROM view_mentoring_by_week",
+            "SELECT count(*), sum(sessions_held_count) FROM mentoring_health",
+        ),
+        (
+            "SELECT count(*), count(logistic_regression_value) FROM view_model_quality WHERE metric_name = 'roc_auc'",
+            (
+                "SELECT count(*) FILTER (WHERE estimator = 'model'), count(*) FILTER (WHERE estimator = 'logistic_regression') "
+                "FROM model_quality WHERE slice_kind = 'all' AND metric_name = 'roc_auc'"
+            ),
+        ),
+    ],
+    ids=lambda sql: sql.rpartition("FROM ")[2].split()[0] if "view_" in sql else "",
+)
+def test_a_view_loses_and_doubles_nothing_of_its_marts(marts, of_view, of_marts):
+    assert marts.execute(of_view).fetchall() == marts.execute(of_marts).fetchall()
 
 
 @pytest.mark.parametrize("name", MARTS)

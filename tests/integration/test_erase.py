@@ -26,6 +26,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from data_contracts.views import VIEWS
 from pipelines.home import Home
 from pipelines.sources.inbox import scan
 from pipelines.statements.identity import Pseudonyms, normalise
@@ -485,10 +486,13 @@ def test_a_scored_and_alerted_learner_of_the_demo_world_is_found_nowhere_after_a
         assert con.execute("SELECT count(*) FROM risk.score").fetchall() == scored
 
 
-def test_marts_stay_readable_in_the_storage_version_of_old_clients(home, handrail):
+def test_marts_stay_readable_in_the_storage_version_of_old_clients_and_keep_their_views(home, handrail):
     assert erase(handrail, home).code == 0
     with duckdb.connect() as con:
         con.execute(f"ATTACH '{home / 'marts.duckdb'}' AS marts (READ_ONLY)")
+        left = {row[0] for row in con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
+        assert left == set(VIEWS)
+        assert all(con.execute(f"SELECT count(*) FROM marts.{name}").fetchall()[0][0] >= 0 for name in VIEWS)
         (tags,) = con.execute("SELECT tags FROM duckdb_databases() WHERE database_name = 'marts'").fetchall()[0]
     assert tags["storage_version"].startswith("v1.0.0")
     assert os.path.realpath(home / "marts" / "current") != str(home / "marts" / "0lder")

@@ -11,6 +11,7 @@ import pytest
 
 from data_contracts.errors import GateError, PermanentError
 from data_contracts.tables.marts import MARTS
+from data_contracts.views import VIEWS
 from pipelines import publish
 from pipelines.publish import BUILD_NAME, PublicationBuild, sweep
 
@@ -25,6 +26,7 @@ class KilledError(BaseException):
 @pytest.fixture(autouse=True)
 def _few_marts(monkeypatch):
     monkeypatch.setattr(publish, "MARTS", FEW)
+    monkeypatch.setattr(publish, "VIEWS", {})
 
 
 class Site:
@@ -87,6 +89,26 @@ def test_a_mart_has_its_contracts_columns_and_types_and_no_key_or_index(site):
             assert found == [(column.name, column.sql_type) for column in table.columns]
         assert con.execute("FROM duckdb_constraints()").fetchall() == []
         assert con.execute("FROM duckdb_indexes()").fetchall() == []
+
+
+def test_views_are_published_by_names_without_the_database_and_the_connection_stays_where_it_was(site, monkeypatch):
+    monkeypatch.setattr(publish, "MARTS", MARTS)
+    monkeypatch.setattr(publish, "VIEWS", VIEWS)
+    with duckdb.connect() as con:
+        con.execute("CREATE SCHEMA risk; USE memory.risk")
+        build = PublicationBuild(con, site.home / BUILD_NAME)
+        for table in MARTS.values():
+            build.write(table, f"SELECT {', '.join(f'NULL AS {name}' for name in table.column_names)}", "p1")
+        build.swap(site.marts_file, site.parquet, "p1")
+        assert con.execute("SELECT current_database(), current_schema()").fetchall() == [("memory", "risk")]
+    with duckdb.connect(str(site.marts_file), read_only=True) as con:
+        found = dict(con.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
+        assert set(found) == set(VIEWS)
+        assert [name for name, sql in found.items() if "building" in sql] == []
+        for name, view in VIEWS.items():
+            described = [(row[0], row[1]) for row in con.execute(f"DESCRIBE {name}").fetchall()]
+            assert described == [(column.name, column.sql_type) for column in view.table.columns], name
+    assert sorted(path.stem for path in (site.parquet / "p1").iterdir()) == sorted(MARTS)
 
 
 def test_old_clients_can_read_the_file(site):
