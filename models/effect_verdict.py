@@ -90,7 +90,7 @@ def _doubts(found: Evidence) -> Iterator[Verdict]:
         reason = f"a covariate differs by {found.largest_difference:.2f} standard deviations after weighting"
         yield Verdict("weak", "not_balanced", reason)
     if found.spread_points is not None and found.spread_points > MOST_SPREAD_ERRORS * found.error_points:
-        reason = f"estimates by other learners lie {found.spread_points:.1f} points apart"
+        reason = f"estimates by other models of the same data lie {found.spread_points:.1f} points apart"
         yield Verdict("weak", "learners_disagree", reason)
     if found.negative_control_p is not None and found.negative_control_p < NEGATIVE_CONTROL_LEVEL:
         reason = "technical tickets, which mentoring cannot change, differ too"

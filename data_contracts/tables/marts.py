@@ -301,7 +301,7 @@ MARTS: dict[str, Table] = {
         ),
         _mart(
             "effect_check",
-            "What each effect was held against: other learners, other clocks, no adjustment, a negative control",
+            "What each effect was held against: other estimators, other clocks, no adjustment, a negative control",
             "programme (or all), contrast and check",
             "programme_id contrast check_kind check_name",
             EFFECT_CHECK_SPEC,

@@ -27,7 +27,8 @@ def outbox(patient: Patient) -> Iterator[Finding]:
         yield Finding.ok("outbox", "no digests yet")
         return
     count = sum(1 for _ in days[-1].glob("*.html"))
-    yield Finding.ok("outbox", f"{count} digests of {days[-1].name}; {len(days)} days are kept")
+    kept = "1 day is" if len(days) == 1 else f"{len(days)} days are"
+    yield Finding.ok("outbox", f"{count} digests of {days[-1].name}; {kept} kept")
 
 
 def _is_day(name: str) -> bool:
