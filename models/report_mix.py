@@ -13,10 +13,11 @@ from itertools import accumulate
 import polars as pl
 
 from data_contracts.fields.learning import STRANDS
+from models.card_figures import UNKNOWN
 from models.document import Block, Figure, Grid, Paragraph
 from models.report_figures import Bar, bars, shares
 from models.report_words import STRANDS as STRAND_WORDS
-from models.report_words import count, label, money, share
+from models.report_words import count, label, share
 
 ABOUT = (
     "What logs and mentoring records measured. Most of what is learnt by doing leaves no record, and what is not recorded "
@@ -32,8 +33,6 @@ class Strand:
     name: str
     minutes: float | None
     events: int
-    cost: float | None
-    currency: str | None
     coverage: float | None
     target: float | None
     withheld_months: int
@@ -47,8 +46,6 @@ def strands(mix: pl.DataFrame) -> dict[str, list[Strand]]:
         .agg(
             pl.when(pl.col("minutes").count() > 0).then(pl.col("minutes").sum()),
             pl.col("events_count").sum(),
-            pl.when(pl.col("cost_amount").count() > 0).then(pl.col("cost_amount").sum()),
-            pl.col("currency").drop_nulls().first(),
             pl.col("coverage_share").mean(),
             pl.col("target_share").drop_nulls().first(),
             pl.col("is_suppressed").sum(),
@@ -71,18 +68,18 @@ def split(rows: Sequence[Strand]) -> tuple[dict[str, float], str] | None:
 
 
 def told(rows: Sequence[Strand]) -> str:
-    """The split in short, '?' for a strand of which no minutes are known although something happened in it."""
+    """The split in short."""
     found = split(rows)
     if found is None:
         return "withheld or nothing recorded"
     parts, unit = found
-    shown = [
-        "?"
-        if unit == "minutes" and (row.minutes is None or (not row.minutes and row.events))
-        else f"{parts[row.name] * 100:.0f}"
-        for row in rows
-    ]
+    shown = [f"{parts[row.name] * 100:.0f}" if is_measured(row, unit) else "?" for row in rows]
     return " : ".join(shown) + (" by events" if unit == "events" else "")
+
+
+def is_measured(row: Strand, unit: str) -> bool:
+    """Whether a share of it says anything: not of minutes that nobody knows, although something happened."""
+    return unit != "minutes" or (row.minutes is not None and (row.minutes > 0 or not row.events))
 
 
 def overview(mix: pl.DataFrame, names: dict[str, str]) -> Iterator[Block]:
@@ -114,7 +111,7 @@ def overview(mix: pl.DataFrame, names: dict[str, str]) -> Iterator[Block]:
 
 
 def of_programme(mix: pl.DataFrame) -> Iterator[Block]:
-    """One programme's strands with minutes, share, target, coverage and cost."""
+    """One programme's strands with share, target, coverage and hours; what they cost stands with its cost."""
     rows = next(iter(strands(mix).values()), [])
     yield Paragraph(ABOUT)
     found = split(rows)
@@ -127,21 +124,20 @@ def of_programme(mix: pl.DataFrame) -> Iterator[Block]:
     grid = tuple(
         (
             STRAND_WORDS.get(row.name, label(row.name)),
-            share(found[0][row.name]) if found else "-",
+            share(found[0][row.name]) if found and is_measured(row, found[1]) else UNKNOWN,
             share(row.target),
             share(row.coverage),
-            "-" if row.minutes is None else f"{row.minutes / 60:,.0f}",
+            UNKNOWN if row.minutes is None else f"{row.minutes / 60:,.0f}",
             count(row.events),
-            money(row.cost, row.currency),
         )
         for row in rows
     )
-    head = ("strand", "measured", "target", "coverage", "hours", "events", "cost")
+    head = ("strand", "measured", "target", "coverage", "hours", "events")
     yield Grid("The three strands", head, grid)
     withheld = sum(row.withheld_months for row in rows)
     if withheld:
         yield Paragraph(
-            f"{withheld} monthly figures with few people behind them are withheld, and are in none of these sums."
+            f"Withheld, since few people are behind them, and in none of these sums: {withheld} of the monthly figures."
         )
 
 

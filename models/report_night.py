@@ -21,7 +21,7 @@ from models.document import Block, Bullets, Document, Figure, Grid, Link, Links,
 from models.report_figures import Bar, bars
 from models.report_mix import overview
 from models.report_returns import headlines, return_sentences, roi_blocks
-from models.report_words import count, label
+from models.report_words import label
 from models.suppression import suppress
 
 SERVED, UNSERVED = "served", "not served"
@@ -77,26 +77,26 @@ def night_report(frames: NightFrames, more: tuple[Link, ...], up: Link) -> Docum
 
 
 def _in_short(frames: NightFrames) -> Iterator[str]:
-    at_risk = frames.bands["learner_id"].n_unique()
+    active = frames.bands["learner_id"].n_unique()
     served = frames.alerts.filter("is_served")["learner_id"].n_unique()
     asked = frames.alerts["learner_id"].n_unique()
-    yield f"{counted(at_risk)} learners are active now, in {count(len(frames.names))} programmes."
+    programmes = len(frames.names)
+    yield f"{counted(active)} learners are active now, in {programmes:,} programme{'s' if programmes != 1 else ''}."
     new = frames.alerts.filter("is_new")["learner_id"].n_unique()
     if asked:
         yield (
-            f"{counted(asked)} learners have an open alert, {counted(new)} of them a new one. Mentors' and coordinators' "
-            f"minutes reach {counted(served)} of them."
+            f"{counted(asked)} learners have an open alert, {_part(new, asked)} of them a new one. Mentors' and coordinators' "
+            f"minutes reach {_part(served, asked)} of them."
         )
     else:
         yield "No alert is open tonight."
-    waiting, loss, reached = frames.unserved.select(
-        pl.col("unserved_alerts_count", "expected_loss", "served_by_one_more_hour_count").sum()
-    ).row(0)
-    if waiting >= SMALL:
+    many = _waiting(frames).filter(pl.col("unserved_alerts_count") > 0, ~pl.col("is_suppressed"))
+    loss, reached = many.select(pl.col("expected_loss", "served_by_one_more_hour_count").sum()).row(0)
+    if many.height:
         yield (
-            f"Among those whom nobody has the minutes for, {loss:.0f} abandonments are expected within 28 days; one more hour in "
-            f"each programme would reach {counted(int(reached))} more."
-        )
+            (f"Among those whom nobody has the minutes for, {loss:.0f} abandonments are expected within 28 days; one" if loss
+             else "One") + f" more hour in each programme would reach {counted(int(reached))} more."
+        )  # fmt: skip
     if frames.publication["failed_sources"]:
         yield f"Sources that failed, and are missing from this night: {frames.publication['failed_sources']}."
     refused = int(frames.data_quality["quarantined_count"].sum())
@@ -105,13 +105,18 @@ def _in_short(frames: NightFrames) -> Iterator[str]:
         f"{refused:,} rows were refused and wait in quarantine; " if refused else "No row was refused; "
     ) + (f"{failed:,} checks of the tables failed." if failed else "every check of the tables held.")  # fmt: skip
     for row in headlines(frames.roi, "programme"):
-        yield f"{frames.names.get(row['programme_id'], row['programme_id'])}: {next(return_sentences(row))}"
+        doubt = " The evidence is weak." if row["verdict"] == "weak" else ""
+        yield f"{frames.names.get(row['programme_id'], row['programme_id'])}: {next(return_sentences(row))}{doubt}"
+
+
+def _part(people: int, of: int) -> str:
+    """A part of them, unless it or the rest is so small that it might point at somebody."""
+    return "all but a few" if 0 < of - people < SMALL <= people else counted(people)
 
 
 def _intake(quality: pl.DataFrame) -> Iterator[Block]:
     inputs = ["raw.statement", *(table.qualified_name for table in RAW_INPUTS.values())]
     rows = quality.filter(pl.col("check_name") == "row_count", pl.col("table_name").is_in(inputs))
-    late = dict(_lateness(quality))
     total = dict(quality.filter(pl.col("check_name") == "row_count").select("table_name", "row_count").iter_rows())
     taken, kept = total.get("raw.statement", 0), total.get("core.statement", 0)
     yield Paragraph(
@@ -119,26 +124,35 @@ def _intake(quality: pl.DataFrame) -> Iterator[Block]:
         f"{_whose(quality)}"
     )
     grid = tuple(
-        (label(name.removeprefix("raw.")), f"{held:,}", *late.get(name, (UNKNOWN, UNKNOWN)))
+        (_input(name), f"{held:,}")
         for name, held in rows.sort("table_name").select("table_name", "row_count").iter_rows()
         if held
     )
-    empty = [label(name.removeprefix("raw.")) for name in rows.filter(pl.col("row_count") == 0)["table_name"].sort()]
-    head = ("table", "rows held", "usually known after", "95 of 100 known within")
-    yield Grid("Rows of each input, and how late they come", head, grid)
+    empty = [_input(name) for name in rows.filter(pl.col("row_count") == 0)["table_name"].sort()]
+    late = tuple(_lateness(quality))
+    if late:
+        yield Grid("How late rows come", ("table", "half are known within", "95 of 100 known within"), late)
+    yield Paragraph(
+        ("For the other inputs it" if late else "It")
+        + " is not known how late rows come: only a log that records both when something happened and when it became known "
+        "can say."
+    )
+    yield Grid("Rows of each input", ("table", "rows held"), grid)
     if empty:
         yield Paragraph(f"Nothing was given for: {', '.join(empty)}. What needs them is switched off.")
 
 
-def _lateness(quality: pl.DataFrame) -> Iterator[tuple[str, tuple[str, str]]]:
-    rows = quality.filter(pl.col("check_name") == "lateness")
+def _input(table: str) -> str:
+    return label(table.removeprefix("raw."))
+
+
+def _lateness(quality: pl.DataFrame) -> Iterator[tuple[str, str, str]]:
+    rows = quality.filter(pl.col("check_name") == "lateness").drop_nulls("lateness_hours_median").sort("table_name")
     for name, half, most in rows.select("table_name", "lateness_hours_median", "lateness_hours_p95").iter_rows():
-        yield name, (_hours(half), _hours(most))
+        yield _input(name), _hours(half), _hours(most)
 
 
-def _hours(hours: float | None) -> str:
-    if hours is None:
-        return UNKNOWN
+def _hours(hours: float) -> str:
     if hours < 1:
         return "under 1 min" if hours * 60 < 1 else f"{hours * 60:.0f} min"
     return f"{hours:.0f} h" if hours < 72 else f"{hours / 24:.0f} days"
@@ -153,7 +167,7 @@ def _whose(quality: pl.DataFrame) -> str:
         return ""
     certain = sum(told.get(way, 0) for way in ("registration", "parent_course", "most_recent"))
     return (
-        f"{certain:.1%} of them belong to one enrolment, {told.get('ambiguous', 0):.1%} to the likeliest of several, "
+        f"Of those that count {certain:.1%} belong to one enrolment, {told.get('ambiguous', 0):.1%} to the likeliest of several, "
         f"{told.get('outside', 0):.1%} to none."
     )
 
@@ -193,8 +207,8 @@ def _risk(frames: NightFrames) -> Iterator[Block]:
     first = judged.row(0, named=True)
     yield Paragraph(
         f"Judged on {first['n_count']:,} landmarks from {on_day(first['fold_starts_on'])} to {on_day(first['fold_ends_on'])} "
-        f"that the model had not seen, {counted(first['n_events_count'])} of which were abandoned within 28 days; beside it what "
-        "simpler means would have found."
+        f"that the model had not seen, {counted(first['n_events_count'])} of them followed by abandonment within 28 days; "
+        "beside it what simpler means would have found."
     )
     metrics = ("roc_auc", "recall_at_10_percent", "precision_at_10_percent", "calibration_slope")
     found = {(row["estimator"], row["metric_name"]): row for row in judged.iter_rows(named=True)}
@@ -275,15 +289,29 @@ def _alerts(frames: NightFrames) -> Iterator[Block]:
     waiting = tuple(
         (
             frames.names.get(row["programme_id"], row["programme_id"]),
-            counted(row["unserved_alerts_count"]),
-            # Of few people a sum of probabilities tells of each.
-            "few" if 0 < row["unserved_alerts_count"] < SMALL else f"{row['expected_loss'] or 0:.1f}",
-            counted(int(row["served_by_one_more_hour_count"] or 0)),
+            *(
+                ["few"] * 3
+                if row["is_suppressed"]
+                else [
+                    f"{row['unserved_alerts_count']:,}",
+                    f"{row['expected_loss'] or 0:.1f}",
+                    counted(int(row["served_by_one_more_hour_count"] or 0)),
+                ]
+            ),
         )
-        for row in frames.unserved.sort("programme_id").iter_rows(named=True)
+        for row in _waiting(frames).iter_rows(named=True)
     )
     head = ("programme", "alerts not served", "abandonments expected", "one more hour would reach")
     yield Grid("What nobody has the minutes for, this week", head, waiting)
+
+
+def _waiting(frames: NightFrames) -> pl.DataFrame:
+    """Programmes' alerts that nobody serves; `is_suppressed` where they are few, or would give away one with few.
+
+    Of few people a sum of probabilities tells of each.
+    """
+    rows = frames.unserved.sort("programme_id").with_columns(whole=pl.lit("all"))
+    return suppress(rows, count="unserved_alerts_count", measures=["expected_loss"], groups=[["whole"]])
 
 
 def _crossed(rows: pl.DataFrame, by: str, across: str, values: tuple[str, ...]) -> dict[str, list[int | None]]:

@@ -21,9 +21,20 @@ from models.card_figures import UNKNOWN, counted
 from models.card_words import PROHIBITED
 from models.document import Block, Bullets, Document, Figure, Grid, Link, Paragraph, Section
 from models.report_figures import Bar, Interval, bars, intervals
-from models.report_mix import of_programme, split, strands
-from models.report_returns import Row, effect_blocks, effect_sentence, headlines, return_sentences, roi_blocks
-from models.report_words import CONTRASTS, SUPPRESSED, between, count, label, money, period, points, share
+from models.report_mix import is_measured, of_programme, split, strands
+from models.report_returns import Row, effect_blocks, effect_sentence, headlines, return_sentences, roi_blocks, verdict
+from models.report_words import (
+    CONTRASTS,
+    SUPPRESSED,
+    between,
+    count,
+    label,
+    money,
+    period,
+    points,
+    share,
+    whole_percent,
+)
 
 _LEVELS = {1: "1 reaction", 2: "2 learning", 3: "3 application", 4: "4 impact"}
 _AIMS = {
@@ -33,6 +44,7 @@ _AIMS = {
     "compliance": "compliance",
     "other": "another one than the usual",
 }
+_FULLY_LOADED = 10
 _SELECTIONS = {"hipo": "chosen people", "democratised": "everybody who wants", "mandatory": "everybody who must"}
 
 
@@ -61,6 +73,7 @@ def programme_report(frames: ProgrammeFrames, up: Link) -> Document:
     about = frames.programme
     sections: dict[str, list[Block]] = {
         "In plain words": [Bullets(tuple(_plain_words(frames)))],
+        "Who asked for it": [*_demand(frames)],
         "What it cost": [*_cost(frames)],
         "What it returned": [*roi_blocks(frames.roi, {about["programme_id"]: "the programme"}), *_drivers(frames)],
         "How people learnt": [*of_programme(frames.mix)],
@@ -108,8 +121,8 @@ def _plain_words(frames: ProgrammeFrames) -> Iterator[str]:
     measured = frames.outcomes.filter(pl.col("verdict") == "measurable").height
     if frames.outcomes.height:
         yield (
-            f"Of {frames.outcomes.height} outcomes that matter for its aim or were asked about, {measured} were measured; what "
-            "was found is below, with how many answered."
+            f"Of {frames.outcomes.height} outcomes that matter for its aim or were asked about, {measured} "
+            f"{'was' if measured == 1 else 'were'} measured; what was found is below, with how many answered."
         )
     yield "What cannot be said, and why, has a section of its own. Please forward it with the rest."
 
@@ -121,13 +134,23 @@ def _holds_zero(row: Row) -> bool:
 def _paid(frames: ProgrammeFrames, row: Row) -> str:
     if row["cost_amount"] is None:
         return "What it cost is not on record."
-    said = f"From {period(row)} the programme cost {money(row['cost_amount'], row['currency'])}"
+    said = f"{period(row)} the programme cost {money(row['cost_amount'], row['currency'])}"
     result = _whole_result(frames)
     if result is None or result["cost_per_learner_amount"] is None:
         return f"{said}."
     each = f"{money(result['cost_per_learner_amount'], row['currency'])} for each of {count(result['learners_count'])} learners"
     done = result["cost_per_completion_amount"]
     return f"{said}: {each}" + (f", {money(done, row['currency'])} for each completion." if done is not None else ".")
+
+
+def _loaded(frames: ProgrammeFrames) -> str:
+    """Whether all of the cost is in it, by the tenth principle of the method."""
+    found = next(frames.principles.filter(pl.col("principle_number") == _FULLY_LOADED).iter_rows(named=True), None)
+    if found is None or found["is_principle_kept"] is None:
+        return ""
+    if not found["is_principle_kept"]:
+        return f"Not all of its cost is in this: {found['evidence']}."
+    return "Cost is fully loaded: learners' and mentors' time counts, as booked, or as measured minutes at the hourly rate."
 
 
 def _time_in(row: Row) -> str:
@@ -144,7 +167,9 @@ def _mix_words(frames: ProgrammeFrames) -> str:
     found = split(rows)
     if found is None:
         return "How learning was split between courses, people and work is not on record, or withheld."
-    parts = ", ".join(f"{share(found[0][row.name])} {row.name}" for row in rows)
+    parts = ", ".join(
+        f"{share(found[0][row.name]) if is_measured(row, found[1]) else 'an unknown share'} {row.name}" for row in rows
+    )
     targets = [row.target for row in rows]
     aim = "" if None in targets else f" The target is {' : '.join(f'{(target or 0) * 100:.0f}' for target in targets)}."
     return f"Of the learning {found[1]} that were measured, {parts}.{aim} Learning by doing leaves the fewest records."
@@ -156,10 +181,7 @@ def _cost(frames: ProgrammeFrames) -> Iterator[Block]:
         yield Paragraph("No cost is on record, or it is withheld.")
         return
     currency = row["currency"]
-    yield Paragraph(
-        f"{_paid(frames, row)} Cost is fully loaded: learners' and mentors' time counts, as booked, or as measured minutes at "
-        "the hourly rate."
-    )
+    yield Paragraph(f"{_paid(frames, row)} {_loaded(frames)}".strip())
     parts = (
         ("of it people's time", row["cost_of_time_amount"]),
         ("of this time, priced from measured minutes", row["cost_priced_amount"]),
@@ -212,8 +234,8 @@ def _drivers(frames: ProgrammeFrames) -> Iterator[Block]:
         grid = tuple(
             (
                 label(row["factor"]),
-                f"{row['roi_at_low_percent']:.0f}\u00a0%".replace("-", "\u2212"),
-                f"{row['roi_at_high_percent']:.0f}\u00a0%".replace("-", "\u2212"),
+                whole_percent(row["roi_at_low_percent"]),
+                whole_percent(row["roi_at_high_percent"]),
                 row["input_basis"],
             )
             for row in rows.iter_rows(named=True)
@@ -272,7 +294,7 @@ def _outcomes(frames: ProgrammeFrames) -> Iterator[Block]:
                 [SUPPRESSED, UNKNOWN, UNKNOWN]
                 if row["is_suppressed"]
                 else [
-                    count(row["subjects_count"]) + (f" of {count(row['asked_count'])}" if row["asked_count"] else ""),
+                    _answered(row),
                     _with(share(row["reached_share"]), row["reached_low_share"], row["reached_high_share"]),
                     UNKNOWN
                     if row["change_points"] is None
@@ -280,7 +302,7 @@ def _outcomes(frames: ProgrammeFrames) -> Iterator[Block]:
                     f"({between(row['change_low_points'], row['change_high_points'], 'points', 1)})",
                 ]
             ),
-            label(row["verdict"]) + (f": {row['reason']}" if row["reason"] else ""),
+            verdict(row, "reason"),
         )
         for row in rows
     )
@@ -290,6 +312,13 @@ def _outcomes(frames: ProgrammeFrames) -> Iterator[Block]:
 
 def _outcome(row: Row) -> str:
     return f"{label(row['construct'])}, {row['measured_by']} ({row['subject_type']})"
+
+
+def _answered(row: Row) -> str:
+    """How many answered, of how many: where others than those who could have been asked did too, it is no share."""
+    asked, response = row["asked_count"], row["response_share"]
+    is_part = asked and response is not None and round(response * asked) == row["subjects_count"]
+    return count(row["subjects_count"]) + (f" of {count(asked)}" if is_part else "")
 
 
 def _with(said: str, low: float | None, high: float | None) -> str:
@@ -320,7 +349,7 @@ def _comparison(frames: ProgrammeFrames) -> Iterator[Block]:
             if row["adjusted_difference_points"] is None
             else f"{points(row['adjusted_difference_points'])}\n"
             f"({between(row['adjusted_low_points'], row['adjusted_high_points'], 'points', 1)})",
-            label(row["verdict"]) + (f": {row['reason']}" if row["reason"] else ""),
+            verdict(row, "reason"),
         )
         for row in rows.iter_rows(named=True)
     )
@@ -328,12 +357,8 @@ def _comparison(frames: ProgrammeFrames) -> Iterator[Block]:
 
 
 def _difference(frames: ProgrammeFrames, row: Row) -> str:
-    one, other = (_called(frames, row[group]) for group in ("compared_group", "other_group"))
+    one, other = (frames.names.get(row[group], row[group]) for group in ("compared_group", "other_group"))
     return f"{label(row['compared_outcome'])}: {one} less {other}"
-
-
-def _called(frames: ProgrammeFrames, programme_id: str) -> str:
-    return frames.names.get(programme_id, programme_id)
 
 
 def _limits(frames: ProgrammeFrames) -> Iterator[str]:
@@ -373,7 +398,7 @@ def _limits(frames: ProgrammeFrames) -> Iterator[str]:
         yield f"How far it changed {constructs}: {reason[0]}."
     hidden = int(frames.roi["is_suppressed"].sum()) + int(frames.mix["is_suppressed"].sum())
     if hidden:
-        yield f"{hidden} figures with few people behind them, which are withheld so that nobody can be told from them."
+        yield f"What few people are behind: {hidden} rows of figures, withheld so that nobody can be told from them."
     yield PROHIBITED[0].removesuffix(" In particular not:")
 
 
@@ -407,6 +432,9 @@ def _principles(frames: ProgrammeFrames) -> Iterator[Block]:
         for row in frames.principles.sort("principle_number").iter_rows(named=True)
     )
     yield Grid("The twelve principles of the ROI method (Phillips)", ("principle", "is", "what shows it"), grid)
+
+
+def _demand(frames: ProgrammeFrames) -> Iterator[Block]:
     demand = next(frames.demand.iter_rows(named=True), None)
     if demand:
         told = (
@@ -418,3 +446,5 @@ def _principles(frames: ProgrammeFrames) -> Iterator[Block]:
         )
         shown = tuple((what, UNKNOWN if people is None else counted(people)) for what, people in told)
         yield Grid("Demand", ("", "learners"), shown)
+    else:
+        yield Paragraph("Who was invited and who registered is not on record.")

@@ -28,6 +28,7 @@ from models.report_words import (
     points,
     ratio,
     sentence,
+    whole_percent,
 )
 
 Row = Mapping[str, Any]
@@ -66,13 +67,13 @@ def return_sentences(row: Row) -> Iterator[str]:
         low, high = row["roi_low_percent"], row["roi_high_percent"]
         back = row["benefit_cost_ratio"]
         each = (
-            f"returned {ratio(back)} for each 1.00 spent"
+            f"is estimated to have returned {ratio(back)} for each 1.00 spent"
             if back is not None and back >= 0
-            else "lost more than it cost"
+            else "is estimated to have lost more than it cost"
         )
         yield (
-            f"{what} {each}: a return on investment (ROI) of {_percent(row['roi_percent'])}, and with 95 % confidence between "
-            f"{_percent(low)} and {_percent(high)}."
+            f"{what} {each}: a return on investment (ROI) of {whole_percent(row['roi_percent'])}, and with 95 % confidence "
+            f"between {whole_percent(low)} and {whole_percent(high)}."
         )
         if low <= 0 <= high:
             yield "The interval holds zero: it may have returned more than it cost, or less."
@@ -99,7 +100,7 @@ def roi_blocks(roi: pl.DataFrame, names: Mapping[str, str]) -> Iterator[Block]:
     drawn = [
         Interval(
             _name(row, names),
-            _percent(row["roi_percent"]),
+            whole_percent(row["roi_percent"]),
             row["roi_percent"],
             row["roi_low_percent"],
             row["roi_high_percent"],
@@ -120,8 +121,8 @@ def roi_blocks(roi: pl.DataFrame, names: Mapping[str, str]) -> Iterator[Block]:
                 money(row["cost_amount"], row["currency"]),
                 UNKNOWN
                 if row["roi_percent"] is None
-                else f"{_percent(row['roi_percent'])}\n({between(low, high, '%')})",
-                _percent(beside["roi_percent"]) if beside else UNKNOWN,
+                else f"{whole_percent(row['roi_percent'])}\n({between(low, high, '%')})",
+                whole_percent(beside["roi_percent"]) if beside else UNKNOWN,
                 ratio(row["benefit_cost_ratio"]),
                 chance(row["roi_positive_probability"]),
                 SUPPRESSED if row["is_suppressed"] else verdict(row),
@@ -186,9 +187,9 @@ def effect_sentence(rows: Sequence[Row]) -> str:
     plain = (
         "This cannot be told from zero, which does not mean that there is no effect."
         if low <= 0 <= high
-        else "Fewer abandon than would have without it."
+        else "By this estimate fewer abandon than would have without it."
         if high < 0
-        else "More abandon than would have without it."
+        else "By this estimate more abandon than would have without it."
     )
     weak = "" if row["verdict"] == "usable" else f" The evidence is weak: {row['reason']}."
     return (
@@ -207,7 +208,3 @@ def _contrast(row: Row, names: Mapping[str, str]) -> str:
     if row["programme_id"] == "all":
         return f"all programmes: {what}"
     return f"{names[row['programme_id']]}: {what}" if row["programme_id"] in names else what
-
-
-def _percent(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.0f}\u00a0%".replace("-", "\u2212")

@@ -54,19 +54,19 @@ def money(amount: float | None, currency: str | None) -> str:
 
 def ratio(value: float | None) -> str:
     """A ratio with two decimals."""
-    return UNKNOWN if value is None else f"{value:.2f}".replace("-", "\u2212")
+    return UNKNOWN if value is None else f"{value:z.2f}".replace("-", "\u2212")
 
 
 def points(value: float | None) -> str:
     """Percentage points with their sign."""
-    return UNKNOWN if value is None else f"{value:+.1f}".replace("-", "\u2212")
+    return UNKNOWN if value is None else f"{value:+z.1f}".replace("-", "\u2212")
 
 
 def between(low: float | None, high: float | None, unit: str, decimals: int = 0) -> str:
     """An interval in words, which no line breaks."""
     if low is None or high is None:
         return UNKNOWN
-    ends = [f"{end:.{decimals}f}".replace("-", "\u2212") for end in (low, high)]
+    ends = [f"{end:z.{decimals}f}".replace("-", "\u2212") for end in (low, high)]
     return f"{ends[0]}\u00a0to\u00a0{ends[1]}\u00a0{unit}"
 
 
@@ -75,6 +75,11 @@ def chance(probability: float | None) -> str:
     if probability is None:
         return UNKNOWN
     return "over 99%" if probability > 0.99 else "under 1%" if probability < 0.01 else f"{probability:.0%}"
+
+
+def whole_percent(value: float | None) -> str:
+    """A return in whole percent; what rounds to zero has no sign."""
+    return UNKNOWN if value is None else f"{value:z.0f}\u00a0%".replace("-", "\u2212")
 
 
 def share(value: float | None) -> str:
@@ -88,9 +93,9 @@ def count(value: float | None) -> str:
 
 
 def period(row: Mapping[str, Any]) -> str:
-    """From when to when a row of programme_roi counts."""
+    """From when to when a row of programme_roi counts, as the beginning of a sentence."""
     first, last = row["period_starts_on"], row["period_ends_on"]
-    return f"{on_day(first)} to {on_day(last)}" if first and last else "an unknown period"
+    return f"From {on_day(first)} to {on_day(last)}" if first and last else "In a period that is not on record"
 
 
 def sentence(text: str) -> str:

@@ -94,20 +94,34 @@ def _(marts, mo):
 
 
 @app.cell
-def _(mo):
-    mo.md("""
+def _():
+    FEW = 10
+
+    def of_many(rows, *by):
+        """The rows of groups that are so large that no figure of one is a figure of a person."""
+        return rows[rows.groupby([*by])["course"].transform("size") >= FEW]
+
+    return FEW, of_many
+
+
+@app.cell
+def _(FEW, mo):
+    mo.md(f"""
     ## Who is at risk
 
-    By course: active enrolments by band of the 28-day probability (low under 10 %, high from 30 %).
+    By course: active enrolments by band of the 28-day probability (low under 10 %, high from 30 %). Courses with fewer than
+    {FEW} of them are left out here and below.
     """)
     return
 
 
 @app.cell
-def _(has_model, mo, published, scored):
+def _(has_model, mo, of_many, published, scored):
     mo.stop(not has_model, mo.md("*No probabilities, so no bands.*"))
+    _rows = of_many(scored, "course")
+    mo.stop(_rows.empty, mo.md("*No course has enough enrolments.*"))
     _bands = {"low": published.GREEN, "middle": "#E69F00", "high": published.ORANGE}
-    _counts = scored.pivot_table(index="course", columns="band", values="probability", aggfunc="count", fill_value=0)
+    _counts = _rows.pivot_table(index="course", columns="band", values="probability", aggfunc="count", fill_value=0)
     _counts = _counts.reindex(columns=[*_bands], fill_value=0)
     _counts = _counts.loc[_counts.sum(axis=1).sort_values().index]
     _figure = published.Figure(figsize=(8, 1.3 + 0.3 * len(_counts)))
@@ -124,10 +138,15 @@ def _(has_model, mo, published, scored):
 
 
 @app.cell
-def _(has_model, mo, published, scored):
+def _(has_model, mo, of_many, published, scored):
     mo.stop(not has_model)
     by_course = (
-        scored.assign(high=scored.band == "high", up=scored.change > 0.05, down=scored.change < -0.05)
+        of_many(scored, "programme", "course")
+        .assign(
+            high=lambda rows: rows.band == "high",
+            up=lambda rows: rows.change > 0.05,
+            down=lambda rows: rows.change < -0.05,
+        )
         .groupby(["programme", "course"], as_index=False)
         .agg(
             enrolments=("probability", "size"),
@@ -157,9 +176,9 @@ def _(mo):
 
 
 @app.cell
-def _(mo, published, scored):
-    _changes = scored[scored.change.notna()]
-    mo.stop(_changes.empty, mo.md("*Nobody has a probability of a week ago.*"))
+def _(mo, of_many, published, scored):
+    _changes = of_many(scored[scored.change.notna()], "course")
+    mo.stop(_changes.empty, mo.md("*Too few have a probability of a week ago.*"))
     _courses = sorted(_changes.course.unique())[::-1]
     _figure = published.Figure(figsize=(8, 1.3 + 0.35 * len(_courses)))
     _ax = _figure.subplots()
@@ -209,7 +228,7 @@ def _(marts, mo, published):
 
 
 @app.cell
-def _(marts, mo, published):
+def _(FEW, marts, mo, published):
     mo.stop(marts.alerts.empty)
     _named = marts.alerts.melt(
         id_vars=["alert_id", "kind", "abandonment_probability_28d"],
@@ -220,12 +239,14 @@ def _(marts, mo, published):
         _named.drop_duplicates(["alert_id", "family"])
         .groupby(["family", "kind"], as_index=False)
         .agg(alerts=("alert_id", "size"), mean_percent=("abandonment_probability_28d", "mean"))
-        .assign(mean_percent=lambda rows: (rows.mean_percent.astype(float) * 100).round(1))
+        .assign(mean_percent=lambda rows: (rows.mean_percent.astype(float) * 100).round(1).where(rows.alerts >= FEW))
         .sort_values(["alerts", "family"], ascending=[False, True])
     )
     mo.vstack(
         [
-            mo.md("Any of the three reasons, and the mean 28-day probability of these alerts, percent:"),
+            mo.md(
+                "Any of the three reasons, and the mean 28-day probability of these alerts, percent, where they are many:"
+            ),
             published.table(reasons),
         ]
     )

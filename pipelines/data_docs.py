@@ -9,7 +9,6 @@ sentences stand here in the frame of our reports. No page holds anything of a pe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from data_contracts.schema import Table
 from models.document import Bullets, Document, Grid, Link, Links, Paragraph, Section
 from pipelines.faults import Fault
 from pipelines.home import told_instant
-from pipelines.reports.page import html
+from pipelines.reports.page import html, put
 from pipelines.resources import Night
 
 INDEX = "index.html"
@@ -31,15 +30,9 @@ def write_page(night: Night, table: Table, told: Judgement, rows: int, faults: S
     folder = night.home.data_docs
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     page = folder / f"{table.qualified_name}.html"
-    _write(page, _page(night, table, told, rows, faults))
-    _write(folder / INDEX, _index(night))
+    put(page, html(_page(night, table, told, rows, faults)))
+    put(folder / INDEX, html(_index(night)))
     return page
-
-
-def _write(path: Path, document: Document) -> None:
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(html(document), "utf-8")
-    os.replace(aside, path)
 
 
 def _page(night: Night, table: Table, told: Judgement, rows: int, faults: Sequence[Fault]) -> Document:

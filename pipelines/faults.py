@@ -17,12 +17,11 @@ import duckdb
 
 from data_contracts.expectations import COLUMNS_MATCH, KEY_IS_UNIQUE, Expectation, Judgement, expectations_of
 from data_contracts.schema import Kind, Table
+from models.suppression import SMALL_CELL
 from pipelines.warehouse import Warehouse
 
 _EXAMPLES = 3
 _LONGEST = 60
-# Fewer persons are not counted by programme or course.
-_SMALLEST = 10
 _IMPERSONAL = ("programme_id", "course_id")
 
 
@@ -44,6 +43,8 @@ def faults_of(warehouse: Warehouse, table: Table, relation: str, told: Judgement
     for name, count in told.violations.items():
         if name == COLUMNS_MATCH:
             faults.append(Fault(name, count, _columns(table, columns), ""))
+        elif name == KEY_IS_UNIQUE and not set(table.unique_key) <= set(columns):
+            faults.append(Fault(name, count, "no such column", ""))
         elif name == KEY_IS_UNIQUE:
             faults.append(Fault(name, count, *_repeated(warehouse, table, relation)))
         elif rules[name].column in columns:
@@ -102,7 +103,8 @@ def _examples(warehouse: Warehouse, table: Table, rows: str) -> str:
     told = []
     for *values, times in found:
         words = ", ".join(f"{name} {_short(value)}" for name, value in zip(shown, values, strict=True))
-        many = f"{times:,}" if times >= _SMALLEST else f"under {_SMALLEST}"
+        # Few rows are of few persons.
+        many = f"{times:,}" if times >= SMALL_CELL else f"under {SMALL_CELL}"
         told.append(words if is_aggregate else f"{words} ({many} rows)")
     return "; ".join(told)
 

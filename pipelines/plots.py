@@ -9,7 +9,7 @@ is referred to. Names are cut, escaped as XML and percent-encoded, so a name can
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, groupby, pairwise
 from math import ceil
 from typing import NamedTuple
@@ -57,17 +57,18 @@ def label(name: str, length: int = NAME_LENGTH) -> str:
     return escape("".join(sign if sign.isprintable() else " " for sign in cut))
 
 
+def _fitting(most: int, draw: Callable[[int], str]) -> str:
+    """The drawing of as many rows as stay under `LIMIT`; none of them where not even one does."""
+    return next(drawn for shown in range(most, -1, -1) if len(drawn := draw(shown)) <= LIMIT or not shown)
+
+
 def bars(rows: Sequence[Bar], colours: Mapping[str, str], *, about: str, note: str = "") -> str:
     """Bars of parts one under the other, the parts in percent before each, thin lines where a target divides it.
 
     `colours` has the parts' names in order. As many rows as fit are drawn, the first ones; the last line says how many
     more there are, and `note`.
     """
-    return next(
-        drawn
-        for shown in range(len(rows), -1, -1)
-        if len(drawn := _bars(rows[:shown], len(rows) - shown, colours, about, note)) <= LIMIT or not shown
-    )
+    return _fitting(len(rows), lambda shown: _bars(rows[:shown], len(rows) - shown, colours, about, note))
 
 
 def mix_bars(mix: pl.DataFrame) -> str:
@@ -180,11 +181,7 @@ class Interval(NamedTuple):
 
 def intervals(rows: Sequence[Interval], *, about: str, note: str, nothing: str) -> str:
     """Intervals one under the other and a line at zero; as many as fit, the last line says how many more there are."""
-    return next(
-        drawn
-        for shown in range(len(rows), -1, -1)
-        if len(drawn := _intervals(rows[:shown], len(rows) - shown, about, note, nothing)) <= LIMIT or not shown
-    )
+    return _fitting(len(rows), lambda shown: _intervals(rows[:shown], len(rows) - shown, about, note, nothing))
 
 
 def _intervals(rows: Sequence[Interval], left: int, about: str, note: str, nothing: str) -> str:
@@ -251,12 +248,7 @@ def counts(
 
     As many rows as fit are drawn, the first ones; the last line says how many more there are, and `note`.
     """
-    return next(
-        drawn
-        for shown in range(len(rows), -1, -1)
-        if len(drawn := _counts(rows[:shown], len(rows) - shown, colours, about, note or "", nothing)) <= LIMIT
-        or not shown
-    )
+    return _fitting(len(rows), lambda shown: _counts(rows[:shown], len(rows) - shown, colours, about, note, nothing))
 
 
 def _counts(rows: Sequence[Count], left: int, colours: Mapping[str, str], about: str, note: str, nothing: str) -> str:
@@ -300,11 +292,8 @@ def curves(lines: Sequence[Curve], *, about: str, across: str, top: float | None
     both shares are equal, both axes ending at `top`. As many lines as fit are drawn; the last line says how many more.
     """
     lines = [line for line in lines if len(line.points) > 1]
-    return next(
-        drawn
-        for shown in range(min(len(lines), len(CURVE_COLOURS)), -1, -1)
-        if len(drawn := _curves(lines[:shown], len(lines) - shown, about, across, top, diagonal)) <= LIMIT or not shown
-    )
+    most = min(len(lines), len(CURVE_COLOURS))
+    return _fitting(most, lambda shown: _curves(lines[:shown], len(lines) - shown, about, across, top, diagonal))
 
 
 def _curves(
@@ -350,11 +339,7 @@ def heat(rows: Sequence[tuple[str, Sequence[float | None]]], *, about: str, note
 
     As many rows as fit are drawn, the first ones; the last line says how many more there are, and `note`.
     """
-    return next(
-        drawn
-        for shown in range(len(rows), -1, -1)
-        if len(drawn := _heat(rows[:shown], len(rows) - shown, about, note)) <= LIMIT or not shown
-    )
+    return _fitting(len(rows), lambda shown: _heat(rows[:shown], len(rows) - shown, about, note))
 
 
 def _heat(rows: Sequence[tuple[str, Sequence[float | None]]], left: int, about: str, note: str) -> str:

@@ -37,7 +37,15 @@ _PERSONS = ("learner_id", "participation_id", "enrolment_id", "identity_id", "ma
 _WHOM = {"identity_id": "identities", "match_id": "matches", "mentor_id": "mentors"}
 _PERSON_KEYS = {*PSEUDONYM_OF.values(), *_PERSONS}
 # Rows that are about too few people are not among those shown.
-_PEOPLE_COUNTS = ("learners_count", "participants_count", "subjects_count", "registered_count", "unserved_alerts_count")
+_PEOPLE_COUNTS = (
+    "learners_count",
+    "participants_count",
+    "subjects_count",
+    "invited_count",
+    "registered_count",
+    "served_alerts_count",
+    "unserved_alerts_count",
+)
 
 
 class By(NamedTuple):
@@ -346,7 +354,7 @@ def _counted(warehouse: Warehouse, table: Table, relation: str, by: By) -> dg.Ta
         person = "coalesce(learner_id, enrolment_id)"
     is_time = bool(_month(table, by.columns[0]))
     names = ["month" if _month(table, name) else name for name in by.columns]
-    groups = [
+    kinds = [
         f"coalesce({_month(table, column) or f'CAST({column} AS VARCHAR)'}, 'none') AS {name}"
         for name, column in zip(names, by.columns, strict=True)
     ]
@@ -357,7 +365,7 @@ def _counted(warehouse: Warehouse, table: Table, relation: str, by: By) -> dg.Ta
         for place, name in enumerate(numbers)
     ]
     rows = warehouse.frame(
-        f"WITH told AS (SELECT {', '.join(groups)}, {', '.join([f'{person} AS person', *numbers])} FROM {relation}), "
+        f"WITH told AS (SELECT {', '.join(kinds)}, {', '.join([f'{person} AS person', *numbers])} FROM {relation}), "
         f"place AS (SELECT {listed}, row_number() OVER (ORDER BY {order}, {listed}) AS place FROM told GROUP BY {listed}) "
         f"SELECT {', '.join(f'if(place < {ROWS}, {name}, {other!r}) AS {name}' for name, other in _others(names))}, "
         f"count(*) AS rows_count, count(DISTINCT person) AS persons_count"
@@ -365,9 +373,9 @@ def _counted(warehouse: Warehouse, table: Table, relation: str, by: By) -> dg.Ta
         f"GROUP BY ALL ORDER BY min(place)"
     )
     told = ["rows_count", "persons_count", *(f"mean_{place}" for place in range(len(means)))]
-    safe = suppress(rows.with_columns(all=pl.lit(0)), count="persons_count", measures=told, groups=[["all"]]).select(
-        *names, *told, "is_suppressed"
-    )
+    # Sums by either column alone are told of other tables.
+    groups = [["all"], *([name] for name in names)]
+    safe = suppress(rows.with_columns(all=pl.lit(0)), count="persons_count", measures=told, groups=groups)
     whom = _WHOM.get(person, "people")
     columns = [
         *((name.removesuffix("_id"), "VARCHAR", "") for name in names),
@@ -383,7 +391,7 @@ def _counted(warehouse: Warehouse, table: Table, relation: str, by: By) -> dg.Ta
         columns,
         (
             (*row[:named], *([HIDDEN] * 2 if row[-1] else map(str, row[named : named + 2])), *row[named + 2 : -1])
-            for row in safe.iter_rows()
+            for row in safe.select(*names, *told, "is_suppressed").iter_rows()
         ),
         [*names, "rows", whom, *numbers],
     )

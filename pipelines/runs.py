@@ -92,7 +92,7 @@ def last_delivered(warehouse: Warehouse, before: datetime) -> tuple[datetime | N
 def row_of(warehouse: Warehouse, run_id: str) -> RunRow:
     """What became of a run; a run that was never begun has state 'unknown'."""
     found = warehouse.rows(
-        "SELECT state, publication_id, coalesce(quarantined_after - quarantined_before, 0), coalesce(message, ''), "
+        "SELECT state, publication_id, greatest(coalesce(quarantined_after - quarantined_before, 0), 0), coalesce(message, ''), "
         "coalesce(failed_sources, '') FROM ops.run WHERE run_id = ?",
         [run_id],
     )
@@ -105,7 +105,7 @@ def tags(warehouse: Warehouse, run_id: str) -> dict[str, str]:
     told = {
         "state": row.state,
         "publication": row.publication_id or "",
-        "newly_quarantined": str(max(0, row.new_quarantined_count)),
+        "newly_quarantined": str(row.new_quarantined_count),
         "failed_sources": row.failed_sources,
     }
     return {f"{_TAG}{name}": value for name, value in told.items() if value}

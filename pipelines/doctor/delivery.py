@@ -12,7 +12,7 @@ from datetime import date
 from data_contracts.errors import HandrailError
 from pipelines.doctor.finding import Finding, Patient
 from pipelines.doctor.stores import published
-from pipelines.sinks import alarm
+from pipelines.sinks import alarm, heartbeat
 from pipelines.sinks.webhook import Webhook
 
 
@@ -40,7 +40,7 @@ def _is_day(name: str) -> bool:
 
 
 def alarms(patient: Patient) -> Iterator[Finding]:
-    """Whether the webhook and the alarm could be posted to; nothing is posted."""
+    """Whether the webhook and the alarm could be posted to, and the monitor asked; nothing is posted or asked."""
     settings = patient.settings
     if settings is None:
         return
@@ -52,6 +52,10 @@ def alarms(patient: Patient) -> Iterator[Finding]:
             continue
         if found is not None:
             yield Finding.ok(name, f"{found.receiver}, signed; it was not asked")
+    try:
+        heartbeat.ensure_usable(settings)
+    except HandrailError as error:
+        yield Finding.fail("heartbeat", str(error), "docs/operation.md says what it takes")
     if settings.source == "inbox" and not (settings.alarm_url or settings.heartbeat_url):
         told = "nobody is told when a night fails"
         yield Finding.warn(

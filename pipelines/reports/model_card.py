@@ -6,7 +6,6 @@ Belongs here: which rows the card is made of, and where its files lie. Does not 
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from importlib.metadata import version
@@ -24,7 +23,7 @@ from models.metrics import quality_rows, reliability
 from pipelines import __version__
 from pipelines.contacts import contacts_by_alert
 from pipelines.home import EPOCH
-from pipelines.reports.page import html
+from pipelines.reports.page import html, put
 from pipelines.resources import Night
 
 _LIBRARIES = ("lightgbm", "numpy", "scikit-learn")
@@ -72,10 +71,8 @@ def write_model_card(night: Night, model_id: str) -> Path:
     )
     page = night.home.model_card(model_id)
     page.parent.mkdir(parents=True, exist_ok=True)
-    for path, text in ((page.with_suffix(".md"), markdown(card)), (page, html(replace(card, up=_UP)))):
-        aside = path.with_name(f".{path.name}.partial")
-        aside.write_text(text, "utf-8")
-        os.replace(aside, path)
+    put(page.with_suffix(".md"), markdown(card))
+    put(page, html(replace(card, up=_UP)))
     return page
 
 

@@ -1,12 +1,14 @@
 """A document as one HTML page that needs nothing else.
 
-Belongs here: the frame of every report's page and its style. Does not belong here: any report's content.
+Belongs here: the frame of every report's page and its style, putting a page in its place. Does not belong here: any
+report's content.
 The page is one file: no script, no font, no image and no address outside it. Text is escaped by the template; the only
 markup taken as it is are figures' drawings, which are made here from numbers.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -23,6 +25,13 @@ _ENVIRONMENT = Environment(
 def html(document: Document) -> str:
     """The document as a page for screen, phone and paper, light and dark."""
     return _ENVIRONMENT.get_template("page.html.jinja").render(document=document, kind=_kind, anchor=_anchor)
+
+
+def put(path: Path, text: str) -> None:
+    """Write a page whole: whoever reads it sees the old one or the new one."""
+    aside = path.with_name(f".{path.name}.partial")
+    aside.write_text(text, "utf-8")
+    os.replace(aside, path)
 
 
 def _kind(block: Block) -> str:

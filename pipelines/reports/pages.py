@@ -7,7 +7,6 @@ Belongs here: which rows a page is made of, where pages lie, which old ones go. 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from models.report_index import index
 from models.report_night import NightFrames, night_report
 from models.report_programme import ProgrammeFrames, programme_report
 from pipelines.home import Home
-from pipelines.reports.page import html
+from pipelines.reports.page import html, put
 
 # Alerts that ask something of somebody.
 _CALLS = "state IN ('new', 'reviewed', 'acted') AND kind <> 'good_news'"
@@ -67,7 +66,7 @@ def write_reports(home: Home) -> Mapping[str, Path]:
     documents[home.reports_index] = index(lead, {"Tonight": nightly, **more})
     home.programme_reports.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path, document in documents.items():
-        _replace(path, html(document))
+        put(path, html(document))
     for old in home.programme_reports.glob("*.html"):
         if old not in documents:
             old.unlink()
@@ -155,9 +154,3 @@ def _programme_frames(
 def _frame(marts: duckdb.DuckDBPyConnection, sql: str) -> pl.DataFrame:
     frame: pl.DataFrame = marts.sql(sql).pl()
     return frame
-
-
-def _replace(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(text, "utf-8")
-    os.replace(aside, path)

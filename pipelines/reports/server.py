@@ -12,6 +12,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -76,15 +77,15 @@ def server(listening: socket.socket, root: Path, hosts: Collection[str] = ()) ->
             self._answer(has_body=False)
 
         def _answer(self, *, has_body: bool) -> None:
-            if _host_of(self.headers.get("Host", "")) not in {*_HOSTS, *hosts}:
+            if _host_of(self.headers.get("Host", "")) not in {*_HOSTS, *hosts} - {""}:
                 return self._refuse(HTTPStatus.FORBIDDEN)
             path = urlsplit("/" + self.path.lstrip("/")).path
             file = found(root, path)
             if file is None:
                 return self._refuse(HTTPStatus.NOT_FOUND)
             if file.name == "index.html" and not path.endswith(("/", "/index.html")):
-                # Links on the page are relative to its folder.
-                return self._refuse(HTTPStatus.MOVED_PERMANENTLY, quote(unquote(path)) + "/")
+                # Links on the page are relative to its folder. Two slashes at the beginning would name another host.
+                return self._refuse(HTTPStatus.MOVED_PERMANENTLY, f"/{quote(unquote(path).strip('/'))}/")
             try:
                 content, changed = file.read_bytes(), file.stat().st_mtime
             except OSError:
@@ -95,7 +96,8 @@ def server(listening: socket.socket, root: Path, hosts: Collection[str] = ()) ->
             self.send_header("Last-Modified", formatdate(changed, usegmt=True))
             self.end_headers()
             if has_body:
-                self.wfile.write(content)
+                with suppress(ConnectionError):
+                    self.wfile.write(content)
             return None
 
         def _refuse(self, status: HTTPStatus, location: str = "") -> None:

@@ -14,7 +14,7 @@ from pipelines.settings import Settings
 from pipelines.sinks.webhook import AwayError, Patience, Reply, Webhook, check_address, secret_for
 
 _PATIENCE = Patience(backoff_seconds=1.0, longest_wait_seconds=5.0, night_seconds=30.0)
-_ATTEMPTS = 3
+_ATTEMPTS, _SECONDS = 3, 10.0
 
 
 def receiver(settings: Settings) -> Webhook | None:
@@ -27,7 +27,8 @@ def receiver(settings: Settings) -> Webhook | None:
         return None
     check_address(settings.alarm_url, "alarm_url")
     secret = secret_for("alarm_url")
-    return Webhook(settings.alarm_url, secret, settings.webhook_timeout_seconds, _ATTEMPTS, _PATIENCE)
+    seconds = min(settings.webhook_timeout_seconds, _SECONDS)
+    return Webhook(settings.alarm_url, secret, seconds, _ATTEMPTS, _PATIENCE)
 
 
 def post(settings: Settings, key: str, told: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import requests
 
 from pipelines import __version__
 from pipelines.settings import Settings
-from pipelines.sinks.webhook import AwayError, NoLogin, check_address, is_loopback
+from pipelines.sinks.webhook import AwayError, check_address, session_for
 
 _SECONDS = 5.0
 
@@ -37,9 +37,7 @@ def ping(settings: Settings) -> None:
         return
     ensure_usable(settings)
     said = ""
-    with requests.Session() as session:
-        session.auth = NoLogin()
-        session.trust_env = not is_loopback(settings.heartbeat_url)
+    with session_for(settings.heartbeat_url) as session:
         try:
             with session.get(
                 settings.heartbeat_url,

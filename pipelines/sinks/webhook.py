@@ -67,11 +67,10 @@ class Patience:
     night_seconds: float = 600.0
 
 
-class NoLogin(AuthBase):
+class _NoLogin(AuthBase):
     """Keeps `.netrc` from being looked at."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """The request as it is."""
         return request
 
 
@@ -150,10 +149,7 @@ class Webhook:
             "X-Handrail-Signature": signature(self.secret, timestamp, body),
         }
         cause = ""
-        with requests.Session() as session:
-            session.auth = NoLogin()
-            # A proxy and trusted certificates may stand in the environment, but what is local stays on this machine.
-            session.trust_env = not is_loopback(self.url)
+        with session_for(self.url) as session:
             try:
                 with session.post(
                     self.url,
@@ -187,6 +183,14 @@ def signature(secret: bytes, timestamp: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
+def session_for(url: str) -> requests.Session:
+    """A session without a login; a proxy and trusted certificates may stand in the environment, but what is local stays so."""
+    session = requests.Session()
+    session.auth = _NoLogin()
+    session.trust_env = not is_loopback(url)
+    return session
+
+
 def is_loopback(url: str) -> bool:
     """Whether an address is on this machine."""
     host = urlsplit(url).hostname or ""
@@ -206,6 +210,8 @@ def check_address(url: str, setting: str) -> None:
     try:
         parts = urlsplit(url)
         is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        # A label that is empty or too long breaks a request in a way that is no RequestException, and names the host.
+        (parts.hostname or "").encode("idna")
     except ValueError:
         is_whole = False
     if not is_whole or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:

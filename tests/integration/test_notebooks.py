@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import shutil
@@ -67,7 +68,7 @@ def of(home, sql):
 
 def told_by(notebook, home, environment, asked):
     ran = run(home, environment, "-c", ASK.format(notebook=notebook, asked=asked))
-    assert ran.returncode == 0, ran.stderr
+    assert (ran.returncode, ran.stderr) == (0, "")
     return json.loads(ran.stdout.splitlines()[-1])
 
 
@@ -80,7 +81,9 @@ TOUR = """{
 }"""
 
 RISK = """{
+    "pages": [page for page in pages if "<svg" in page],
     "figures": html.count("<svg"),
+    "enrolments": [int(row.enrolments) for row in names["by_course"].itertuples()] if "by_course" in names else [],
     "expected": float(names["scored"].probability.sum()),
     "one_hour": {rows["programme"][0]: names["reached"](rows, 1) for rows in names["waiting"].values()},
     "all_hours": {rows["programme"][0]: names["reached"](rows, 10_000) for rows in names["waiting"].values()},
@@ -103,17 +106,33 @@ ROI = """{
         }
         for programme_id in sorted(names["marts"].roi.programme_id.unique())
     },
+    "moved": {
+        row.programme_id: {
+            name: [found.benefit, cost.amount]
+            for name, moved in {"halved": "attribution", "doubled": "value_times", "free": "hour_times"}.items()
+            for times in [{"halved": 0.5, "doubled": 2.0, "free": 0.0}[name]]
+            for found, cost in [names["returns_of"](
+                {key: value * times if key == moved else value for key, (value, _) in start.items()}, fixed
+            )["programme"]["full"]]
+        }
+        for row in names["marts"].roi.drop_duplicates("programme_id").itertuples()
+        for start, fixed in [names["start_of"](row.programme_id)]
+        if "attribution" in start
+    },
 }"""
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS)
-def test_a_notebook_runs_as_a_script_without_a_warning(notebook, marts_only, environment):
-    ran = run(marts_only, environment, f"notebooks/{notebook}.py")
-    assert (ran.returncode, ran.stderr) == (0, "")
+@pytest.fixture(scope="module")
+def as_published(demo, environment, tmp_path_factory):
+    """What a notebook says of the demo's marts as they are; each is run once."""
+    home = tmp_path_factory.mktemp("published")
+    shutil.copy(demo.marts, home / "marts.duckdb")
+    asked = {"tour": TOUR, "risk": RISK, "roi": ROI}
+    return functools.cache(lambda notebook: told_by(notebook, home, environment, asked[notebook]))
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
-def test_a_notebook_runs_on_marts_without_a_row(notebook, marts_only, environment):
+def test_a_notebook_runs_as_a_script_on_marts_without_a_row_and_warns_of_nothing(notebook, marts_only, environment):
     emptied = [f"DELETE FROM {name}" for name in MARTS if name != "publication"]
     change(marts_only, "UPDATE publication SET model_id = NULL", *emptied)
     ran = run(marts_only, environment, f"notebooks/{notebook}.py")
@@ -127,8 +146,8 @@ def test_without_marts_a_notebook_says_what_to_do(notebook, tmp_path, environmen
     assert "handrail run" in ran.stderr
 
 
-def test_figures_take_the_colour_of_the_page_and_say_what_they_show(marts_only, environment):
-    pages = told_by("risk", marts_only, environment, '[page for page in pages if "<svg" in page]')
+def test_figures_take_the_colour_of_the_page_and_say_what_they_show(as_published):
+    pages = as_published("risk")["pages"]
     assert pages
     for page in pages:
         assert 'role="img" aria-label="' in page
@@ -137,16 +156,16 @@ def test_figures_take_the_colour_of_the_page_and_say_what_they_show(marts_only, 
         assert "<style" not in page
 
 
-def test_the_tour_shows_what_the_marts_hold(marts_only, environment):
+def test_the_tour_shows_what_the_marts_hold(demo, as_published):
     ((alerts, minutes, roi, has_effect),) = of(
-        marts_only,
+        demo.home,
         "SELECT (SELECT count(*) FROM learner_alerts WHERE state <> 'resolved'), "
         "(SELECT sum(minutes) FROM learning_mix WHERE course_id = 'all'), "
         "(SELECT count(*) FROM programme_roi WHERE course_id = 'all' AND strand = 'all' AND component = 'programme'), "
         f"{HAS_EFFECT}",
     )
     assert alerts > 0
-    told = told_by("tour", marts_only, environment, TOUR)
+    told = as_published("tour")
     assert told["minutes"] == pytest.approx(minutes)
     assert told | {"minutes": 0} == {
         "figures": 4 + has_effect,
@@ -169,10 +188,10 @@ def test_the_tour_does_without_a_model_and_without_alerts(marts_only, environmen
     assert (told["figures"], told["has_model"], told["alerts"]) == (2 + has_effect, False, 0)
 
 
-def test_one_more_hour_reaches_what_the_mart_says_it_reaches(marts_only, environment):
-    told = told_by("risk", marts_only, environment, RISK)
+def test_one_more_hour_reaches_what_the_mart_says_it_reaches(demo, as_published):
+    told = as_published("risk")
     unserved = of(
-        marts_only,
+        demo.home,
         "SELECT p.name, served_by_one_more_hour_count, loss_served_by_one_more_hour, unserved_alerts_count, expected_loss "
         "FROM unserved_risk JOIN dim_programme AS p USING (programme_id) WHERE unserved_alerts_count > 0",
     )
@@ -180,15 +199,25 @@ def test_one_more_hour_reaches_what_the_mart_says_it_reaches(marts_only, environ
     assert told["one_hour"] == {name: [count, pytest.approx(loss)] for name, count, loss, _, _ in unserved}
     assert told["all_hours"] == {name: [count, pytest.approx(loss)] for name, _, _, count, loss in unserved}
     assert told["no_hours"] == [[0, 0]] * len(unserved)
-    ((expected,),) = of(marts_only, "SELECT sum(abandonment_probability_28d) FROM learner_risk")
+    ((expected,),) = of(demo.home, "SELECT sum(abandonment_probability_28d) FROM learner_risk")
     assert told["expected"] == pytest.approx(expected)
     ((has_recall, has_drift),) = of(
-        marts_only,
+        demo.home,
         "SELECT count(*) FILTER (slice_kind = 'week' AND metric_name = 'recall_at_20_percent') > 0, "
         "count(*) FILTER (slice_kind = 'drift' AND metric_name = 'psi') > 0 "
         "FROM model_quality WHERE horizon = '28d' AND metric_value IS NOT NULL",
     )
     assert told["figures"] == 5 + has_recall + has_drift
+
+
+def test_no_course_of_few_is_told_of(demo, as_published):
+    of_courses = of(
+        demo.home,
+        "SELECT count(*) FROM learner_risk WHERE abandonment_probability_28d IS NOT NULL GROUP BY programme_id, course_id",
+    )
+    told = sorted(count for (count,) in of_courses if count >= 10)
+    assert 0 < len(told) < len(of_courses)
+    assert sorted(as_published("risk")["enrolments"]) == told
 
 
 def test_without_a_model_rules_still_say_what_hours_reach(marts_only, environment):
@@ -206,14 +235,14 @@ def test_without_a_model_rules_still_say_what_hours_reach(marts_only, environmen
     assert {loss for _, loss in told["all_hours"].values()} == {0}
 
 
-def test_untouched_sliders_give_the_published_roi(marts_only, environment):
+def test_untouched_sliders_give_the_published_roi(demo, as_published):
     published = of(
-        marts_only,
+        demo.home,
         "SELECT programme_id, component, method, roi_percent, roi_low_percent, roi_high_percent FROM programme_roi "
         "WHERE course_id = 'all' AND strand = 'all' AND isolation IN ('attribution', 'effect') AND roi_percent IS NOT NULL",
     )
     assert published
-    told = told_by("roi", marts_only, environment, ROI)["told"]
+    told = as_published("roi")["told"]
     for programme_id, component, method, roi, low, high in published:
         found = told[programme_id][component][method]
         # Sliders show three places of an effect; the marts hold sums of participants' estimates and not each of them.
@@ -221,28 +250,15 @@ def test_untouched_sliders_give_the_published_roi(marts_only, environment):
         assert found[1:] == [pytest.approx(low, rel=0.1, abs=5), pytest.approx(high, rel=0.1, abs=5)]
 
 
-def test_benefit_and_cost_follow_the_sliders(marts_only, environment):
-    asked = """{
-        row.programme_id: {
-            name: [found.benefit, cost.amount]
-            for name, moved in {"halved": "attribution", "doubled": "value_times", "free": "hour_times"}.items()
-            for times in [{"halved": 0.5, "doubled": 2.0, "free": 0.0}[name]]
-            for found, cost in [names["returns_of"](
-                {key: value * times if key == moved else value for key, (value, _) in start.items()}, fixed
-            )["programme"]["full"]]
-        }
-        for row in names["marts"].roi.drop_duplicates("programme_id").itertuples()
-        for start, fixed in [names["start_of"](row.programme_id)]
-        if "attribution" in start
-    }"""
+def test_benefit_and_cost_follow_the_sliders(demo, as_published):
     published = of(
-        marts_only,
+        demo.home,
         "SELECT programme_id, benefit_amount, cost_amount, cost_of_time_amount FROM programme_roi WHERE course_id = 'all' "
         "AND strand = 'all' AND component = 'programme' AND isolation = 'attribution' AND method = 'full' "
         "AND benefit_amount > 0",
     )
     assert published
-    assert told_by("roi", marts_only, environment, asked) == {
+    assert as_published("roi")["moved"] == {
         programme_id: {
             "halved": [pytest.approx(benefit / 2), pytest.approx(cost)],
             "doubled": [pytest.approx(benefit * 2), pytest.approx(cost)],

@@ -79,6 +79,10 @@ def test_missing_and_unknown_columns_are_named_and_break_nothing(things):
         Fault("learner_id is given", 1, "no such column", ""),
         Fault("the columns are the contract's", 1, "missing: learner_id; unknown: person", ""),
     ]
+    without_key = things(
+        table(), ("p", "x", 0.5, "low"), change="ALTER TABLE core.thing RENAME COLUMN programme_id TO p"
+    )
+    assert [fault.found for fault in without_key if fault.expectation == "the key is unique"] == ["no such column"]
     swapped = "CREATE OR REPLACE TABLE core.thing AS SELECT band, * EXCLUDE (band) FROM core.thing"
     (found,) = things(table(), change=swapped)
     assert found.found == "another order"

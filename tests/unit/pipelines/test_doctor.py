@@ -324,6 +324,12 @@ def test_that_nobody_hears_of_a_failed_night_is_told_but_not_in_a_demo(home):
     assert of(delivery.alarms, home, source="simulated") == []
 
 
+def test_a_monitor_s_address_that_a_night_would_refuse_fails_and_is_not_told(home):
+    found = one(delivery.alarms, home, source="simulated", heartbeat_url=f"http://watch.example.org/{SECRET}")
+    assert (found.name, found.state) == ("heartbeat", "fail")
+    assert SECRET not in str(found)
+
+
 def test_a_model_that_scores_without_a_card_is_told(home):
     publish(home, model_id="m1")
     assert one(delivery.reports, home).state == "warn"

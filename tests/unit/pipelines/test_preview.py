@@ -87,6 +87,16 @@ def test_a_small_kind_is_withheld_and_with_it_the_one_from_which_it_could_be_wor
     ]
 
 
+def test_a_small_kind_of_a_programme_cannot_be_worked_out_from_the_programme_s_total(warehouse):
+    for number, programme in enumerate("PQ"):
+        first = 100 * number
+        participate(warehouse, "active", 30, first=first, programme=programme)
+        participate(warehouse, "completed", 20, first=first + 40, programme=programme)
+        participate(warehouse, "abandoned", SMALL_CELL - 1, first=first + 70, programme=programme)
+    withheld = {row[:2] for row in told(warehouse, core.PARTICIPATION) if row[2] == HIDDEN}
+    assert withheld == {(programme, status) for programme in "PQ" for status in ("completed", "abandoned")}
+
+
 def test_many_rows_of_few_persons_are_few(warehouse):
     for number in range(40):
         enrol(warehouse, f"e{number}", f"l{number % 4}")

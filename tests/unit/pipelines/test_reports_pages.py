@@ -128,10 +128,60 @@ def test_a_programme_of_which_nothing_is_known_says_so_in_each_section(home):
 
 def test_a_return_is_told_with_its_interval_its_doubt_and_its_reason(home):
     told = words(publish(home, dim_programme=[programme()], programme_roi=[ROI])["growth"])
-    assert "returned 0.88 for each 1.00 spent" in told
+    assert "is estimated to have returned 0.88 for each 1.00 spent" in told
     assert "between \u221240 % and 25 %" in told
     assert "The interval holds zero" in told
     assert "Take this as weak evidence: the interval holds zero." in told
+
+
+def test_a_cost_is_called_fully_loaded_only_where_all_of_it_is_counted(home):
+    principle = {"programme_id": "growth", "principle_number": 10, "principle": "the cost is fully loaded"}
+    for is_kept, evidence in ((True, "all is in"), (False, "costs in another currency are not counted: EUR 10")):
+        row = principle | {"is_principle_kept": is_kept, "evidence": evidence}
+        told = words(publish(home, dim_programme=[programme()], programme_roi=[ROI], roi_principle=[row])["growth"])
+        assert ("Cost is fully loaded" in told) is is_kept
+        assert ("Not all of its cost is in this: costs in another currency" in told) is not is_kept
+
+
+def test_what_rounds_to_zero_has_no_sign(home):
+    told = words(publish(home, dim_programme=[programme()], programme_roi=[ROI | {"roi_percent": -0.3}])["growth"])
+    assert "(ROI) of 0 %" in told
+
+
+def test_answers_are_told_of_all_asked_only_where_they_are_a_part_of_them(home):
+    survey = {
+        "programme_id": "growth",
+        "subject_type": "mentor",
+        "measured_by": "end",
+        "outcome_level": 2,
+        "is_suppressed": False,
+        "verdict": "measurable",
+        "asked_count": 13,
+        "subjects_count": 13,
+    }
+    rows = [
+        survey | {"construct": "leadership", "response_share": 0.46},
+        survey | {"construct": "listening", "response_share": 1.0},
+    ]
+    page = publish(home, dim_programme=[programme()], programme_outcome=rows)["growth"].read_text("utf-8")
+    assert page.count("<td>13</td>") == 1
+    assert page.count("<td>13 of 13</td>") == 1
+
+
+def test_lateness_is_told_of_the_logs_of_which_it_is_known_alone(home):
+    count = {"check_name": "row_count", "is_passed": True, "row_count": 7, "quarantined_count": 0}
+    late = count | {"check_name": "lateness", "lateness_hours_p95": 68.0}
+    rows = [
+        *(count | {"table_name": name} for name in ("raw.course", "raw.mentoring_session", "raw.mentoring_message")),
+        late | {"table_name": "raw.mentoring_session", "lateness_hours_median": 0.5},
+        late | {"table_name": "raw.mentoring_message", "lateness_hours_median": None, "lateness_hours_p95": None},
+    ]
+    told = words(publish(home, data_quality=rows)["nightly"])
+    assert "mentoring session 30 min 68 h For the other inputs it is not known" in told
+    assert "course 7 mentoring message 7 mentoring session 7 What was refused" in told
+    told = words(publish(home, data_quality=rows[:1])["nightly"])
+    assert "What came in" in told
+    assert " It is not known how late rows come" in told
 
 
 def test_what_cannot_be_said_has_its_reason_and_no_figure(home):
@@ -183,6 +233,27 @@ def test_a_sum_of_probabilities_of_few_people_is_withheld(home):
         home, dim_programme=[programme()], learner_alerts=alerts("social", 30, is_served=True), unserved_risk=[many]
     )
     assert "7.4" in words(page["nightly"])
+
+
+def test_neither_a_line_nor_a_sum_gives_away_a_programme_with_few_who_wait(home):
+    week = {"week_starts_on": date(2026, 3, 2), "served_by_one_more_hour_count": 12}
+    names = ("growth", "spring", "succession")
+    waiting = [
+        week | {"programme_id": name, "unserved_alerts_count": count, "expected_loss": loss}
+        for name, count, loss in zip(names, (40, 1, 15), (7.2, 0.9, 2.4), strict=True)
+    ]
+    open_alerts = alerts("social", 30, is_served=False)
+    pages = publish(home, dim_programme=[*map(programme, names)], learner_alerts=open_alerts, unserved_risk=waiting)
+    told = words(pages["nightly"])
+    assert "7 abandonments are expected within 28 days; one more hour in each programme would reach 12 more" in told
+    assert "Growth for everyone 40 7.2 12" in told
+    assert told.count("Growth for everyone few few few") == 2
+
+
+def test_a_part_whose_rest_is_few_is_no_number(home):
+    open_alerts = alerts("social", 30, is_served=True) + alerts("technical", 4, is_served=False)
+    told = words(publish(home, dim_programme=[programme()], learner_alerts=open_alerts)["nightly"])
+    assert "minutes reach all but a few of them" in told
 
 
 def test_no_page_names_a_learner_or_a_mentor(home):

@@ -93,6 +93,7 @@ def test_nothing_outside_the_folder_no_hidden_file_and_no_listing(port, path):
 def test_a_folder_without_its_slash_leads_to_it_and_never_to_another_host(port):
     assert ask(port, "/programmes")[0].headers["Location"] == "/programmes/"
     assert ask(port, "//programmes")[0].headers["Location"] == "/programmes/"
+    assert ask(port, "/%2Fprogrammes")[0].headers["Location"] == "/programmes/"
 
 
 def test_only_names_of_this_machine_and_the_one_of_the_settings_are_answered(port):

@@ -88,6 +88,18 @@ def test_what_a_run_newly_refused_is_counted_since_the_last_publication(house, b
     assert runs.row_of(house.warehouse, "r2").new_quarantined_count == 0
 
 
+def test_rows_that_leave_quarantine_are_no_news(house, begin, refuse):
+    begin("r1")
+    refuse("a", "b")
+    publish(house, "r1", "p1")
+    runs.end(house.warehouse, "r1")
+    begin("r2")
+    house.warehouse.execute("DELETE FROM raw.quarantine WHERE fault_id = 'a'")
+    publish(house, "r2", "p2")
+    runs.end(house.warehouse, "r2")
+    assert runs.row_of(house.warehouse, "r2").new_quarantined_count == 0
+
+
 def test_what_a_killed_run_refused_is_told_by_the_run_that_publishes(house, begin, refuse):
     begin("r1")
     refuse("a")

@@ -163,6 +163,8 @@ def test_no_address_is_no_webhook():
         ("ftp://example.org/hook", "no address"),
         ("example.org/hook", "no address"),
         ("https:///hook", "no address"),
+        ("https://a..example.org/hook", "no address"),
+        (f"https://{'a' * 64}.example.org/hook", "no address"),
         ("https://example.org/a b", "no address"),
         ("https://example.org/é", "no address"),
         ("https://example.org:99999/", "no address"),
