@@ -1,6 +1,6 @@
 # Two commands for a new user: `make run` and `make test`. Both work from a fresh clone.
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint bench dev lock clean
+.PHONY: help run ui test lint bench soak dev lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +37,9 @@ lint: $(VENV)/dev.done ## formatting, lint, types, import contracts, definitions
 
 bench: $(VENV)/test.done ## the short benchmarks, printed as a table
 	@$(BIN)/python -m pytest tests/bench -q -s $(ARGS)
+
+soak: $(VENV)/test.done ## the long tests of trust, hours of them: kills, fuzzing, load, scans; docs/reliability.md has their figures
+	@$(BIN)/python -m pytest tests/soak -q -s $(ARGS)
 
 dev: $(VENV)/dev.done ## install every extra
 

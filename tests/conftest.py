@@ -30,6 +30,9 @@ DEMO_SETTINGS = 'source = "simulated"\nsimulated_learners = 300\nsimulated_weeks
 COMMAND = Path(sys.executable).with_name("handrail")
 KEY = "0123456789abcdef" * 4
 
+# Hours of them, collected where their folder is named: `make soak`. Each has a quick version among the others.
+collect_ignore = ["soak"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
