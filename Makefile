@@ -1,6 +1,6 @@
 # Two commands for a new user: `make run` and `make test`. Both work from a fresh clone.
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint bench soak dev lock clean
+.PHONY: help run ui test lint audit bench soak dev lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,6 +34,10 @@ lint: $(VENV)/dev.done ## formatting, lint, types, import contracts, definitions
 	$(BIN)/dagster definitions validate -w workspace.yaml
 	$(BIN)/dg check defs
 	$(BIN)/python docs/generate.py --check
+
+audit: $(VENV)/dev.done ## locks, licences, secrets, a reproducible wheel, bandit, known vulnerabilities
+	$(BIN)/python .ci/audit.py $(ARGS)
+	$(BIN)/bandit -q -c pyproject.toml -r pipelines models features data_contracts
 
 bench: $(VENV)/test.done ## the short benchmarks, printed as a table
 	@$(BIN)/python -m pytest tests/bench -q -s $(ARGS)

@@ -7,8 +7,9 @@ import importlib
 from collections.abc import Sequence
 
 from data_contracts.errors import HandrailError, LockedError, UsageError
-from pipelines import __version__
+from pipelines import __version__, logs
 from pipelines.commands.console import say
+from pipelines.home import Home
 
 FAILED, USAGE, LOCKED = 1, 2, 75
 
@@ -42,7 +43,9 @@ def main(given: Sequence[str] | None = None) -> int:
         modules[name].add_arguments(sub)
     arguments = parser.parse_args(given)
     try:
-        return int(modules[arguments.command].main(arguments))
+        with logs.command(Home.find(arguments.home), arguments.command) as told:
+            told["exit_code"] = code = int(modules[arguments.command].main(arguments))
+        return code
     except UsageError as error:
         say(f"handrail {arguments.command}: {error}")
         return USAGE

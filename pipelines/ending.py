@@ -147,8 +147,11 @@ def _publication(home: Home) -> Mapping[str, str | None]:
 
 
 def _write(home: Home, told: Mapping[str, Any]) -> None:
-    """In one step, so that no monitor reads half; an ending that is told late does not replace a later one."""
-    if str(last_beat(home).get("ended_at") or "") > told["ended_at"]:
+    """In one step, so that no monitor reads half; an ending that is told late does not replace a later one.
+
+    One that lies in the future was written before the clock was set back, and is replaced.
+    """
+    if told["ended_at"] < str(last_beat(home).get("ended_at") or "") <= _instant(now()):
         return
     aside = home.heartbeat_file.with_name(".heartbeat.json.building")
     aside.write_text(json.dumps(told, indent=2) + "\n", "utf-8")

@@ -151,6 +151,11 @@ class Home:
         return self.log / "heartbeat.json"
 
     @property
+    def journal_file(self) -> Path:
+        """What runs and commands did, as JSON lines."""
+        return self.log / "handrail.jsonl"
+
+    @property
     def dagster(self) -> Path:
         """DAGSTER_HOME: run history of the UI."""
         return self.path / "dagster"

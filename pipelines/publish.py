@@ -23,6 +23,8 @@ from pipelines.archive import sync
 
 KEPT_PUBLICATIONS = 3
 BUILD_NAME = ".marts.building.duckdb"
+# What else a killed run or command may leave half-written in a home; nothing reads it.
+_HALF_WRITTEN = ("models/.*.partial", "reports/**/.*.partial", "log/.*.building", "backup/.*.partial*")
 # A folder that is published again under the same id stands aside while the new one takes its place.
 _REPLACED = ".replaced"
 
@@ -148,7 +150,8 @@ def sweep(home: Path, marts_root: Path) -> list[str]:
             shutil.rmtree(path)
         else:
             os.replace(path, folder)
-    leftovers = [*home.glob(f"{BUILD_NAME}*"), *marts_root.glob(".*.building")]
+    half_written = (path for pattern in _HALF_WRITTEN for path in home.glob(pattern))
+    leftovers = [*home.glob(f"{BUILD_NAME}*"), *marts_root.glob(".*.building"), *half_written]
     for path in leftovers:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

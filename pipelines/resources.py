@@ -7,7 +7,7 @@ meaning (`settings`), tables (`warehouse`), what is done with them (`assets`).
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,16 +18,16 @@ import duckdb
 from pydantic import PrivateAttr
 
 from data_contracts.errors import HandrailError, UsageError
-from pipelines import runs
+from pipelines import logs, preflight, runs
 from pipelines.home import EPOCH, Home, now, parse_instant
 from pipelines.launch import close_orphans
 from pipelines.lock import run_lock
-from pipelines.privacy.erase import ensure_finished
+from pipelines.privacy.erase import ensure_finished, open_pseudonyms
 from pipelines.publish import BUILD_NAME, PublicationBuild, sweep
 from pipelines.settings import Settings, load_settings
 from pipelines.sources import locate, publication_id
 from pipelines.sources.take_in import put_away
-from pipelines.statements.identity import Pseudonyms, load_key
+from pipelines.statements.identity import Pseudonyms
 from pipelines.warehouse import Warehouse
 
 
@@ -118,10 +118,13 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         since = f"{now():%Y-%m-%dT%H:%M:%SZ}"
         self._open = ExitStack()
         self._open.enter_context(run_lock(home.lock_file, run=f"run {run_id}", since=since))
+        self._open.enter_context(logs.journal(home, run_id=run_id))
+        logs.rotate(home, most_megabytes=settings.log_megabytes, days=settings.log_days)
         close_orphans(context.instance, run_id)
         try:
             self._night = self._opened(home, settings, run_id)
-        except BaseException:
+        except BaseException as error:
+            logs.event("run_failed", **logs.of_error(error))
             self._open.close()
             raise
 
@@ -131,7 +134,11 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         sweep(home.path, home.marts)
         warehouse = self._open.enter_context(Warehouse.of(home, settings))
         data, observed_at = found or (home.inbox, _last_observed_at(warehouse, self.as_of))
+        pseudonyms = open_pseudonyms(home, warehouse)
+        waiting = preflight.waiting_bytes(data, warehouse) if found and settings.source != "oulad" else 0
+        preflight.ensure_room(home, waiting=waiting, floor_megabytes=settings.free_disk_megabytes)
         runs.begin(warehouse, run_id, settings.source, observed_at)
+        logs.event("run_began", source=settings.source, observed_at=f"{observed_at:%Y-%m-%dT%H:%M:%SZ}")
         return Night(
             home=home,
             settings=settings,
@@ -139,7 +146,7 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             observed_at=observed_at,
             run_id=run_id,
             warehouse=warehouse,
-            pseudonyms=Pseudonyms(load_key(home.key_file, has_identities=warehouse.has_identities())),
+            pseudonyms=pseudonyms,
             build=PublicationBuild(warehouse.con, home.path / BUILD_NAME),
         )
 
@@ -149,6 +156,8 @@ class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         with self._open:
             if night is not None:
                 runs.end(night.warehouse, night.run_id)
+                row = runs.row_of(night.warehouse, night.run_id)
+                logs.event("run_ended", **{name: value for name, value in asdict(row).items() if name != "message"})
                 if self.takes_in:
                     _put_away(night)
                 if context.instance is not None and context.run is not None:

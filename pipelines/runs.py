@@ -1,6 +1,8 @@
 """ops.run: a row a run, from its beginning to what became of it.
 
 Belongs here: writing and reading that table. Does not belong here: Dagster's own run history (`launch`).
+Runs come one after another under the lock, so rows stand in their order; `started_at` is for people, since a clock may
+be set back between two nights.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ def begin(warehouse: Warehouse, run_id: str, source: str, observed_at: datetime)
     warehouse.execute("UPDATE ops.run SET state = 'killed' WHERE state = 'running'")
     warehouse.execute(
         "INSERT INTO ops.run BY NAME SELECT ? AS run_id, ? AS source, ? AS observed_at, ? AS started_at, "
-        "'running' AS state, coalesce((SELECT arg_max(quarantined_after, started_at) FROM ops.run "
+        "'running' AS state, coalesce((SELECT arg_max(quarantined_after, rowid) FROM ops.run "
         "WHERE state = 'published'), 0) AS quarantined_before",
         [run_id, source, observed_at.astimezone(UTC).replace(tzinfo=None), now().replace(tzinfo=None)],
     )
@@ -124,18 +126,18 @@ def row_told_by(tags: Mapping[str, str]) -> RunRow:
 
 def is_settled(warehouse: Warehouse, *, is_posting: bool) -> bool:
     """Whether a run would deliver nothing of what the latest run published: it was not killed before, and no post waits."""
-    told = "SELECT arg_max(delivered_at IS NOT NULL, started_at) FROM ops.run WHERE state = 'published'"
+    told = "SELECT arg_max(delivered_at IS NOT NULL, rowid) FROM ops.run WHERE state = 'published'"
     waiting = "SELECT count(*) FROM alerts.delivery WHERE delivery_state = 'pending' AND sink = 'webhook'"
     return bool(warehouse.scalar(told)) and not (is_posting and warehouse.scalar(waiting))
 
 
 def last_published(warehouse: Warehouse) -> str | None:
     """publication_id of the latest run that published."""
-    found = warehouse.scalar("SELECT arg_max(publication_id, started_at) FROM ops.run WHERE state = 'published'")
+    found = warehouse.scalar("SELECT arg_max(publication_id, rowid) FROM ops.run WHERE state = 'published'")
     return None if found is None else str(found)
 
 
 def last_observed_at(warehouse: Warehouse) -> str:
     """observed_at of the latest run, as `--as-of` reads it; empty where there was none."""
-    found = warehouse.scalar("SELECT arg_max(observed_at, started_at) FROM ops.run")
+    found = warehouse.scalar("SELECT arg_max(observed_at, rowid) FROM ops.run")
     return "" if found is None else f"{found.isoformat()}Z"

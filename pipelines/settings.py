@@ -208,6 +208,11 @@ class Settings(BaseSettings):
     consume: bool = Field(True, description="Move files of the home's inbox into sealed storage once they are taken")
     inbox_settle_seconds: float = Field(60, ge=0, description="A file this young that ends in the middle waits")
     sealed_days: int = Field(90, ge=1, description="Days after which a file in sealed storage is forgotten")
+    log_megabytes: float = Field(20, gt=0, description="Size from which a journal in log/ is put aside")
+    log_days: int = Field(180, ge=1, description="Days after which a journal that was put aside is removed")
+    free_disk_megabytes: int = Field(
+        500, ge=0, description="Room that a night must leave on the disk, beside what it needs"
+    )
     lrs: tuple[LrsSettings, ...] = Field((), description="Learning Record Stores: see [lrs.md](lrs.md)")
 
     @field_validator("timezone")

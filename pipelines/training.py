@@ -29,11 +29,31 @@ from pipelines import __version__, champions
 from pipelines.champions import GATE, Change, champion_as_of, change_champion, is_set_aside, settle_states
 from pipelines.home import EPOCH
 from pipelines.resources import Night
+from pipelines.warehouse import Warehouse
 
 KEY = ("enrolment_id", "observed_epoch_day")
 SCORES = tuple(f"abandonment_probability_{horizon}" for horizon in HORIZONS)
 _AGAIN = "The same rows gave the champion again."
 _SLICE_ROWS = 50_000
+# Beyond these a night's memory would grow with the history, while a fit draws 400,000 examples at most.
+MOST_LANDMARKS = 500_000
+_LOTS = 0x1000000
+
+
+def past_landmarks(warehouse: Warehouse, most: int = MOST_LANDMARKS) -> pl.DataFrame:
+    """Landmarks with their labels, tonight's left out: what a model is trained from and judged by.
+
+    Args:
+        warehouse: with schema features as of the night.
+        most: about how many at most. Where there are more, enrolments are drawn by a lot that hangs on their id alone, so
+            that an enrolment has all of its landmarks or none, and the same ones night after night.
+    """
+    count = int(warehouse.scalar("SELECT count(*) FROM features.enrolment_week WHERE NOT is_scoring"))
+    limit = _LOTS if count <= most else _LOTS * most // count
+    return warehouse.frame(
+        "SELECT * FROM features.enrolment_week JOIN features.label USING (enrolment_id, observed_epoch_day) "
+        f"WHERE NOT is_scoring AND CAST('0x' || left(md5(enrolment_id), 6) AS BIGINT) < {limit}"
+    )
 
 
 def usable_champion(night: Night) -> tuple[str | None, RiskModel | None]:

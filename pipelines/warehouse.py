@@ -90,6 +90,12 @@ CREATE TABLE IF NOT EXISTS identity.sealed.file (
     sealed_at TIMESTAMP);
 """
 
+# The store's tables stand under `store`.
+WITNESSES = (
+    "(SELECT identity_type, identity_value, identity_id FROM {store}identifier LIMIT 3) UNION ALL "
+    "(SELECT NULL, person_key, person_id FROM {store}person WHERE person_key IS NOT NULL LIMIT 3)"
+)
+
 
 class Warehouse:
     """An open warehouse with the identity store attached; use as a context manager.
@@ -316,6 +322,13 @@ class Warehouse:
                 "SELECT (SELECT count(*) FROM identity.main.identifier) + (SELECT count(*) FROM identity.main.person)"
             )
         )
+
+    def witnesses(self) -> list[tuple[str | None, str, str]]:
+        """Some pseudonyms with what they were made from, by which a key is known: (identity type or None, value, pseudonym)."""
+        return [
+            (kind if kind is None else str(kind), str(value), str(known))
+            for kind, value, known in self.rows(WITNESSES.format(store="identity.main."))
+        ]
 
     def count(self, table: Table) -> int:
         """Rows of a table."""

@@ -14,6 +14,7 @@ import dagster as dg
 
 from data_contracts.schema import Table
 from pipelines.checks import table_metadata
+from pipelines.logs import event
 from pipelines.preview import preview
 from pipelines.resources import Night, NightResource
 
@@ -123,6 +124,7 @@ def materialised(night: Night, table: Table, outcome: Outcome) -> dg.Materialize
         told["preview"] = preview(night.warehouse, table, relation, tonight=night.observed_sql)
     drawn = [name for name, value in told.items() if isinstance(value, dg.MarkdownMetadataValue)]
     ordered = {name: told[name] for name in dict.fromkeys((*drawn, "preview", *told))}
+    event("table_made", table=table.qualified_name, rows=rows)
     return dg.MaterializeResult(metadata={"dagster/row_count": rows, **ordered})
 
 

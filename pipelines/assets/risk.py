@@ -18,7 +18,7 @@ from pipelines.assets import faced, materialised, report_url, table_asset
 from pipelines.contacts import contacts_by_alert
 from pipelines.reports.model_card import predictions_with_history, write_model_card
 from pipelines.resources import Night, NightResource
-from pipelines.training import SCORES, submit, usable_champion
+from pipelines.training import SCORES, past_landmarks, submit, usable_champion
 
 GROUP = "4_risk"
 RETRAIN_AFTER_DAYS = 7
@@ -44,11 +44,7 @@ def _train(night: Night, *, is_asked: bool) -> tuple[int, Mapping[str, Any]]:
         kept = champion(night)
         card = {"model_card": report_url(night, f"model-cards/{kept}.html")} if kept else {}
         return warehouse.count(tables.MODEL), {"model_id": kept or "", **card}
-    landmarks = warehouse.frame(
-        "SELECT * FROM features.enrolment_week JOIN features.label USING (enrolment_id, observed_epoch_day) "
-        "WHERE NOT is_scoring"
-    )
-    landmarks = with_contacts(landmarks, contacts_by_alert(night))
+    landmarks = with_contacts(past_landmarks(warehouse), contacts_by_alert(night))
     settings = TrainingSettings(seed=night.settings.seed, threads=night.settings.threads)
     trained = train(landmarks, tonight_epoch_day=night.tonight_epoch_day, settings=settings)
     if isinstance(trained, TooLittleHistory):

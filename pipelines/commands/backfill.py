@@ -8,10 +8,10 @@ from data_contracts.errors import UsageError
 from pipelines.commands.console import say, show_log
 from pipelines.home import Home, now, parse_instant
 from pipelines.lock import run_lock
+from pipelines.privacy.erase import open_pseudonyms
 from pipelines.settings import LrsSettings, load_settings
 from pipelines.sources.lrs.pull import Span, logged_now_and_then, pull
 from pipelines.sources.record import Recorder
-from pipelines.statements.identity import Pseudonyms, load_key
 from pipelines.warehouse import Warehouse
 
 DONE, FAILED, QUARANTINED = 0, 1, 3
@@ -35,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
         run_lock(home.lock_file, run="handrail backfill", since=f"{now():%Y-%m-%dT%H:%M:%SZ}"),
         Warehouse.of(home, settings) as warehouse,
     ):
-        pseudonyms = Pseudonyms(load_key(home.key_file, has_identities=warehouse.has_identities()))
+        pseudonyms = open_pseudonyms(home, warehouse)
         show_log()
         say(f"Pulling {span.name} from {lrs.name} ({lrs.endpoint}) ...")
         (outcome,) = pull([lrs], Recorder(warehouse), pseudonyms, span=span, on_progress=logged_now_and_then())

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from pipelines.logs import JOURNAL
+
 
 def say(line: str) -> None:
     """Progress, for people; standard error, so that results can be piped."""
@@ -24,9 +26,11 @@ def show(text: str) -> None:
 def show_log() -> None:
     """Let what our own modules log of long work be seen, as progress."""
     logger = logging.getLogger("pipelines")
-    if not logger.handlers:
+    if not any(type(handler) is logging.StreamHandler for handler in logger.handlers):
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("  %(message)s"))
+        # Of steps the command tells in its own words.
+        handler.addFilter(lambda record: record.name != JOURNAL.name)
         logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False

@@ -16,6 +16,8 @@ from pipelines.ending import DONE, Ending, tell
 from pipelines.home import Home, now
 from pipelines.launch import NIGHTLY, Outcome, prepare_dagster, run_job
 from pipelines.lock import run_lock
+from pipelines.logs import event
+from pipelines.privacy.erase import open_pseudonyms
 from pipelines.settings import Settings, load_settings
 from pipelines.sinks import alarm, heartbeat
 from pipelines.sinks.webhook import Webhook
@@ -23,7 +25,6 @@ from pipelines.sources import locate, pending, publication_id
 from pipelines.sources.inbox import unknown_folders
 from pipelines.sources.record import Recorder
 from pipelines.sources.take_in import put_away
-from pipelines.statements.identity import Pseudonyms, load_key
 from pipelines.warehouse import Warehouse
 
 
@@ -102,13 +103,22 @@ def _is_published(home: Home, settings: Settings, data: Path, observed_at: datet
         waiting = pending(settings, data, Recorder(warehouse))
         if runs.last_published(warehouse) != publication_id(settings, observed_at, warehouse, waiting):
             return False
+        # Pages that could not be written after the swap are written by a run.
+        if not _is_told_in_pages(home):
+            return False
         # A run that was killed after the swap has told nobody yet; a receiver that was away may be back.
         if not runs.is_settled(warehouse, is_posting=bool(settings.webhook_url)):
             return False
-        pseudonyms = Pseudonyms(load_key(home.key_file, has_identities=warehouse.has_identities()))
+        pseudonyms = open_pseudonyms(home, warehouse)
         for line in put_away(warehouse, settings, home, data, observed_at.replace(tzinfo=None), pseudonyms):
             say(line)
         return True
+
+
+def _is_told_in_pages(home: Home) -> bool:
+    """Whether the reports are of the publication that stands."""
+    pages = home.reports_index
+    return pages.exists() and pages.stat().st_mtime >= home.marts_file.stat().st_mtime
 
 
 def _run(home: Home, settings: Settings, arguments: argparse.Namespace, data: Path, observed_at: datetime) -> Ending:
@@ -149,6 +159,7 @@ def progress() -> Callable[[str, int, int], None]:
     def on_step(name: str, ended: int, total: int) -> None:
         nonlocal last
         moment = time.monotonic()
+        event("step_ended", step=name, seconds=round(moment - last, 3), ended=ended, steps=total)
         say(f"  [{ended:>2}/{total}] {name:<32} {moment - last:6.1f} s")
         last = moment
 

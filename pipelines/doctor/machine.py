@@ -18,6 +18,7 @@ from pathlib import Path
 from pipelines import __version__
 from pipelines.doctor.finding import Finding, Patient, listed, size
 from pipelines.launch import REPOSITORY
+from pipelines.preflight import needed_bytes
 
 OLDEST_PYTHON = (3, 11)
 LOCK = REPOSITORY / "requirements.lock"
@@ -75,14 +76,15 @@ def disk(patient: Patient) -> Iterator[Finding]:
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
-    stores = (patient.home.warehouse_file, patient.home.identity_file, patient.home.marts_file)
-    wanted = LEAST_FREE_BYTES + 2 * sum(file.stat().st_size for file in stores if file.exists())
+    wanted = LEAST_FREE_BYTES + needed_bytes(patient.home)
     told = f"{size(free)} free"
     way_out = "make room, or move the home to a larger disk and set HANDRAIL_HOME"
     if free < LEAST_FREE_BYTES:
         yield Finding.fail("disk", told, way_out)
     elif free < wanted:
-        yield Finding.warn("disk", f"{told}; twice the databases are {size(wanted - LEAST_FREE_BYTES)}", way_out)
+        yield Finding.warn(
+            "disk", f"{told}; a night without new data needs {size(wanted - LEAST_FREE_BYTES)} aside", way_out
+        )
     else:
         yield Finding.ok("disk", told)
 

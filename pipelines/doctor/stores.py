@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from pipelines import __version__
 from pipelines.doctor.finding import Finding, Patient, age, size
 from pipelines.home import now, told_instant
 from pipelines.publish import BUILD_NAME
-from pipelines.statements.identity import load_key
+from pipelines.statements.identity import Pseudonyms, ensure_fits, load_key
+from pipelines.warehouse import WITNESSES
 
 FRESH_HOURS, STALE_HOURS = 26, 74
 """A publication is fresh for a night and two hours, and stale after three nights."""
@@ -39,11 +41,21 @@ def key(patient: Patient) -> Iterator[Finding]:
             yield Finding.warn("key", "none yet", "the first run makes it; back it up then, apart from the rest")
         return
     try:
-        load_key(home.key_file, has_identities=True)
+        pseudonyms = Pseudonyms(load_key(home.key_file, has_identities=True))
+        ensure_fits(home.key_file, pseudonyms, _witnesses(home.identity_file))
     except HandrailError as error:
         yield Finding.fail("key", str(error), "restore `key` from its backup")
     else:
         yield Finding.ok("key", "there and whole; it belongs into a backup apart from the rest")
+
+
+def _witnesses(identity_file: Path) -> list[tuple[str | None, str, str]]:
+    """What the identity store says of its key; nothing where there is none or a run is at work in it."""
+    with suppress(duckdb.Error):
+        if identity_file.exists():
+            with duckdb.connect(str(identity_file), read_only=True) as con:
+                return con.execute(WITNESSES.format(store="")).fetchall()
+    return []
 
 
 def is_held(file: Path) -> bool:

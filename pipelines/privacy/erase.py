@@ -31,7 +31,7 @@ from pipelines.sources.inbox import InboxFile
 from pipelines.sources.mapping import InboxMapping, Rule
 from pipelines.sources.record import Recorder, file_hash
 from pipelines.sources.sealed import forget_file, read_sealed, seal
-from pipelines.statements.identity import Pseudonyms, load_key
+from pipelines.statements.identity import Pseudonyms, ensure_fits, load_key
 from pipelines.warehouse import Warehouse
 
 
@@ -61,8 +61,14 @@ def parse_identity(text: str) -> tuple[str, str]:
 
 
 def open_pseudonyms(home: Home, warehouse: Warehouse) -> Pseudonyms:
-    """The pseudonyms of a home's key."""
-    return Pseudonyms(load_key(home.key_file, has_identities=warehouse.has_identities()))
+    """The pseudonyms of a home's key.
+
+    Raises:
+        PermanentError: it is missing, damaged, or not the key of this home.
+    """
+    pseudonyms = Pseudonyms(load_key(home.key_file, has_identities=warehouse.has_identities()))
+    ensure_fits(home.key_file, pseudonyms, warehouse.witnesses())
+    return pseudonyms
 
 
 def find(home: Home, warehouse: Warehouse, pseudonyms: Pseudonyms, given: tuple[str, str]) -> Person:

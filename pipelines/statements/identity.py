@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,29 @@ def load_key(file: Path, *, has_identities: bool) -> bytes:
         message = f"{file.name} holds no key of {_KEY_BYTES} bytes in hexadecimal; restore it from its backup"
         raise PermanentError(message)
     return key
+
+
+def ensure_fits(file: Path, pseudonyms: Pseudonyms, witnesses: Iterable[tuple[str | None, str, str]]) -> None:
+    """Make sure that a key is the one with which a home's pseudonyms were made.
+
+    Args:
+        file: where the key was read from.
+        pseudonyms: under that key.
+        witnesses: (identity type, value, pseudonym) that the identity store holds; without a type it is a person's key.
+
+    Raises:
+        PermanentError: none of them comes out as it stands there.
+    """
+    told = [
+        (pseudonyms.person(value) if kind is None else pseudonyms.identity(kind, value)) == known
+        for kind, value, known in witnesses
+    ]
+    if told and not any(told):
+        message = (
+            f"{file.name} is another key than the one this home was made with: under it everybody would become somebody "
+            "else; restore the right one from its backup"
+        )
+        raise PermanentError(message)
 
 
 def normalise(identity_type: str, value: str) -> str:

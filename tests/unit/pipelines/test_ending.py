@@ -121,3 +121,10 @@ def test_a_heartbeat_that_is_damaged_or_a_marts_file_that_is_none_are_written_ov
     assert tell(home, Settings(), Ending(NIGHTLY, "published", 0, AT)) == []
     assert beat(home)["published_at"] is None
     assert heard == ["ping"]
+
+
+def test_a_heartbeat_from_before_the_clock_was_set_back_is_replaced(home, heard, monkeypatch):
+    tell(home, Settings(), Ending(NIGHTLY, "published", 0, AT, "r1"))
+    monkeypatch.setattr(module, "now", lambda: AT - timedelta(days=1))
+    tell(home, Settings(), Ending(NIGHTLY, "published", 0, AT - timedelta(days=1), "r2"))
+    assert beat(home)["run_id"] == "r2"

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from data_contracts.errors import PermanentError
-from pipelines.statements.identity import Pseudonyms, actor_identity, load_key
+from pipelines.statements.identity import Pseudonyms, actor_identity, ensure_fits, load_key
 
 SHA1 = hashlib.sha1(b"mailto:ana@example.org", usedforsecurity=False).hexdigest()
 PSEUDONYMS = Pseudonyms(b"k" * 32)
@@ -70,3 +70,16 @@ def test_a_key_that_is_gone_beside_its_identities_is_not_made_anew(tmp_path):
     with pytest.raises(PermanentError, match="restore its backup"):
         load_key(file, has_identities=True)
     assert not file.exists()
+
+
+@pytest.mark.parametrize("witness", [("mbox", "mailto:ana@example.org"), (None, "emp-1")])
+def test_another_whole_key_than_the_homes_is_refused_by_what_the_store_remembers(tmp_path, witness):
+    kind, value = witness
+    known = PSEUDONYMS.person(value) if kind is None else PSEUDONYMS.identity(kind, value)
+    ensure_fits(tmp_path / "key", PSEUDONYMS, [(kind, value, known)])
+    with pytest.raises(PermanentError, match=r"another key than the one this home was made with.*restore"):
+        ensure_fits(tmp_path / "key", Pseudonyms(b"x" * 32), [(kind, value, known)])
+
+
+def test_a_home_that_holds_nobody_yet_takes_any_key(tmp_path):
+    ensure_fits(tmp_path / "key", PSEUDONYMS, [])

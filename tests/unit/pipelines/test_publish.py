@@ -235,3 +235,28 @@ def test_a_run_killed_while_it_publishes_the_standing_id_again_loses_nothing(tmp
                 site.publish("p1")
         sweep(site.home, site.parquet)
         assert site.in_file() == site.in_parquet() == {"p1"}, step
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        ".marts.building.duckdb",
+        ".marts.building.duckdb.wal",
+        "marts/.p1.building/publication.parquet",
+        "models/.m1.partial/model.txt",
+        "reports/.nightly.html.partial",
+        "reports/programmes/.a.html.partial",
+        "log/.heartbeat.json.building",
+        "backup/.records-before-0003.duckdb.partial",
+        "backup/.records-before-0003.duckdb.partial.wal",
+    ],
+)
+def test_whatever_a_killed_run_left_half_written_is_swept_and_nothing_else(tmp_path, left):
+    kept = [tmp_path / name for name in ("marts.duckdb", "models/m0/model.txt", "reports/nightly.html", "log/a.jsonl")]
+    for file in (*kept, tmp_path / left):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+    (tmp_path / "marts").mkdir(exist_ok=True)
+    assert sweep(tmp_path, tmp_path / "marts")
+    assert not (tmp_path / left).exists()
+    assert all(file.exists() for file in kept)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -121,3 +121,18 @@ def test_the_last_publication_is_that_of_the_latest_run_that_published(house, be
         publish(house, run_id, publication_id)
     begin("r3")
     assert runs.last_published(house.warehouse) == "p1"
+
+
+def test_with_the_clock_set_back_the_latest_run_is_still_the_one_that_ran_last(house, monkeypatch):
+    nights = {"r1": ("A", datetime(2026, 3, 2, tzinfo=UTC)), "r2": ("B", datetime(2025, 3, 1, tzinfo=UTC))}
+    for number, (run_id, (publication_id, clock)) in enumerate(nights.items(), 1):
+        monkeypatch.setattr(runs, "now", lambda clock=clock: clock)
+        runs.begin(house.warehouse, run_id, "inbox", OBSERVED + timedelta(days=number))
+        publish(house, run_id, publication_id)
+        house.warehouse.execute("UPDATE ops.run SET quarantined_after = ? WHERE run_id = ?", [number, run_id])
+    runs.delivered(house.warehouse, "r1")
+    assert runs.last_published(house.warehouse) == "B"
+    assert not runs.is_settled(house.warehouse, is_posting=False)
+    assert runs.last_observed_at(house.warehouse).startswith("2024-03-15")
+    runs.begin(house.warehouse, "r3", "inbox", OBSERVED)
+    assert house.rows("SELECT quarantined_before FROM ops.run WHERE run_id = 'r3'") == [(2,)]
