@@ -21,6 +21,7 @@ from pipelines.home import Home, now, parse_instant, told_instant
 from pipelines.lock import run_lock
 from pipelines.privacy.erase import log_access, open_pseudonyms
 from pipelines.settings import load_settings
+from pipelines.sinks.words import unread_as_formula
 from pipelines.warehouse import Warehouse
 
 DONE = 0
@@ -164,7 +165,7 @@ def _csv(rows: pl.DataFrame) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(rows.columns)
-    writer.writerows([_plain(value) for value in row] for row in rows.iter_rows())
+    writer.writerows([_cell(value) for value in row] for row in rows.iter_rows())
     return out.getvalue().rstrip("\n")
 
 
@@ -175,6 +176,11 @@ def _json(rows: pl.DataFrame) -> str:
 
 
 _FORMATS = {"table": _table, "csv": _csv, "json": _json}
+
+
+def _cell(value: object) -> object:
+    shown = _plain(value)
+    return unread_as_formula(shown) if isinstance(shown, str) else shown
 
 
 def _plain(value: object) -> object:

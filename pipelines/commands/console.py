@@ -1,5 +1,7 @@
 """What commands print: lines on standard error for progress, standard output for results.
 
+Names and titles come from data, so nothing reaches the terminal that would move its cursor or hide something.
+
 Belongs here: the ways to print. Does not belong here: logs (`<home>/log`).
 """
 
@@ -9,17 +11,18 @@ import logging
 import sys
 
 from pipelines.logs import JOURNAL
+from pipelines.sinks.words import inert
 
 
 def say(line: str) -> None:
     """Progress, for people; standard error, so that results can be piped."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{inert(line)}\n")
     sys.stderr.flush()
 
 
 def show(text: str) -> None:
     """A result; standard output."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{inert(text)}\n")
     sys.stdout.flush()
 
 

@@ -30,6 +30,7 @@ from pipelines.privacy.files import Sweep
 from pipelines.privacy.person import Finder, Person, is_held
 from pipelines.privacy.rows import CONTRACTS, MEMBERS, find_hits, quoted
 from pipelines.settings import Settings
+from pipelines.sinks.words import FORMULA
 from pipelines.sources.sealed import read_sealed
 from pipelines.sources.tombstones import OWNERS
 from pipelines.warehouse import Warehouse
@@ -50,7 +51,8 @@ _INTRODUCTION = """What Handrail holds of one person
 =================================
 
 Each file is a table as comma-separated values in UTF-8, or lines of JSON; instants are in UTC. Pseudonyms (32 hexadecimal
-digits) stand in place of identifiers; the files under identity/ say which are yours. Other learners are left out, mentors
+digits) stand in place of identifiers. An apostrophe before =, +, - or @ keeps spreadsheets from reading a text as a
+formula and is no part of it. The files under identity/ say which are yours. Other learners are left out, mentors
 appear by pseudonym. marts/ is what dashboards read now; the folders of earlier publications hold the same kinds of rows.
 
 """
@@ -138,8 +140,10 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def _csv(frame: pl.DataFrame) -> bytes:
-    text = io.BytesIO()
-    frame.write_csv(text)
+    """A text that a spreadsheet would read as a formula has an apostrophe before it; the page says so."""
+    text, cell = io.BytesIO(), pl.selectors.string()
+    guarded = pl.when(cell.str.contains(FORMULA)).then(pl.concat_str(pl.lit("'"), cell)).otherwise(cell).name.keep()
+    frame.with_columns(guarded).write_csv(text)
     return text.getvalue()
 
 

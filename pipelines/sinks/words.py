@@ -27,7 +27,14 @@ CHANNELS: Mapping[str, str] = MappingProxyType(
 _LONGEST = 300
 # Joiners belong to the spelling of names in some scripts; every other invisible character only hides something.
 _JOINERS = "\u200c\u200d"
-_FORMULA = re.compile(r"^[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+FORMULA = r"^[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]"
+"""How a text begins that spreadsheets read as a formula."""
+_FORMULA = re.compile(FORMULA)
+# What moves a terminal's cursor, colours it, turns the direction of text or hides: controls but tab and line feed, marks of
+# direction, invisible characters, halves of surrogate pairs.
+_MOVING = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
 
 
 def plain(text: object) -> str:
@@ -43,9 +50,18 @@ def plain(text: object) -> str:
 
 def cell(text: object) -> str:
     """A text as a cell that no spreadsheet reads as a formula: one that begins like it gets an apostrophe."""
-    shown = plain(text)
     # Tabs and line breaks make formulas too; `plain` has taken them out.
-    return f"'{shown}" if _FORMULA.match(shown) else shown
+    return unread_as_formula(plain(text))
+
+
+def unread_as_formula(text: str) -> str:
+    """The text as it is, with an apostrophe before it where a spreadsheet would read it as a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def inert(text: str) -> str:
+    """Lines for a terminal: a character that would move, colour, turn or hide something stands as U+FFFD."""
+    return _MOVING.sub("\ufffd", text)
 
 
 def chance(probability: float) -> str:

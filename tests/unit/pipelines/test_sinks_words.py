@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.card_words import PROHIBITED
-from pipelines.sinks.words import CHANNELS, LEVELS, PROHIBITED_USES, cell, chance, plain, trend
+from pipelines.sinks.words import (
+    CHANNELS,
+    LEVELS,
+    PROHIBITED_USES,
+    cell,
+    chance,
+    inert,
+    plain,
+    trend,
+    unread_as_formula,
+)
 
 
 @given(st.text())
@@ -76,3 +86,22 @@ def test_every_level_and_channel_has_words_and_the_prohibited_uses_are_the_model
     assert set(LEVELS) == set(FIELDS["level"].values)
     assert set(CHANNELS) == set(FIELDS["alert_channel"].values)
     assert PROHIBITED[0].startswith(PROHIBITED_USES)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+49 30", "-2", "@SUM(A1)", "\t=cmd|' /C calc'!A0", "\uff1d1", "\r=1", " =1"])
+def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe_and_is_else_as_it_was(text):
+    assert unread_as_formula(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "Ana", "a=b", "3-4", "'=1"])
+def test_any_other_text_stays_as_it_is(text):
+    assert unread_as_formula(text) == text
+
+
+@given(st.text())
+def test_whatever_comes_from_data_a_terminal_gets_lines_of_visible_characters_alone(text):
+    shown = inert(text)
+    assert len(shown) == len(text)
+    moving = {sign for sign in shown if unicodedata.category(sign) in {"Cc", "Cs"} and sign not in "\n\t"}
+    assert not moving
+    assert inert("\x1b[31mred\x9b2J \u202egnp.exe\u200b\r") == "\ufffd[31mred\ufffd2J \ufffdgnp.exe\ufffd\ufffd"
