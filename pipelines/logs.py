@@ -24,6 +24,8 @@ from pipelines.home import Home, now
 
 # Steps that end and runs that begin are told by this logger; the progress of long steps by those of the modules.
 JOURNAL = logging.getLogger("pipelines.journal")
+# Where no home is, an error's line would else go to standard error, by logging's last resort.
+JOURNAL.addHandler(logging.NullHandler())
 _FACTS = "facts"
 
 

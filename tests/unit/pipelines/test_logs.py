@@ -1,13 +1,18 @@
 import json
 import logging
 import stat
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from data_contracts.errors import PermanentError
 from pipelines import logs
 from pipelines.home import Home, now
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -70,6 +75,19 @@ def test_nothing_is_left_listening_and_a_home_that_is_not_there_is_not_made(home
         logs.event("heard")
     assert logging.getLogger("pipelines").handlers == before
     assert not nowhere.path.exists()
+
+
+def test_a_command_that_fails_where_no_home_is_prints_nothing_of_the_journal(tmp_path, environment):
+    code = "from pathlib import Path; from pipelines import logs; from pipelines.home import Home\n"
+    code += "with logs.command(Home(Path('nowhere')), 'run'): raise SystemExit(0)"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    assert told.stderr == b""
 
 
 def test_the_journal_is_its_owners_alone_and_one_event_is_one_line(home):
