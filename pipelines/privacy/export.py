@@ -141,8 +141,11 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 def _csv(frame: pl.DataFrame) -> bytes:
     """A text that a spreadsheet would read as a formula has an apostrophe before it; the page says so."""
-    text, cell = io.BytesIO(), pl.selectors.string()
-    guarded = pl.when(cell.str.contains(FORMULA)).then(pl.concat_str(pl.lit("'"), cell)).otherwise(cell).name.keep()
+    text = io.BytesIO()
+    guarded = [
+        pl.when(pl.col(name).str.contains(FORMULA)).then("'" + pl.col(name)).otherwise(pl.col(name)).alias(name)
+        for name in frame.select(pl.selectors.string()).columns
+    ]
     frame.with_columns(guarded).write_csv(text)
     return text.getvalue()
 

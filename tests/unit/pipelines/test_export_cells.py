@@ -13,10 +13,10 @@ ATTACK = '=HYPERLINK("https://evil.test","click")'
 
 @pytest.mark.parametrize("write", [lambda frame: export_csv(frame).decode(), alerts_csv], ids=["export", "alerts"])
 def test_a_formula_from_data_is_a_text_in_every_csv_and_numbers_stay_numbers(write):
-    frame = pl.DataFrame({"title": [ATTACK, "Ana, =1", None], "points": [-2.5, 1.0, None]})
+    frame = pl.DataFrame({"title": [ATTACK, "Ana, =1", None], "note": ["@x", "", None], "points": [-2.5, 1.0, None]})
     head, *rows = csv.reader(io.StringIO(write(frame)))
-    assert head == ["title", "points"]
-    assert rows == [[f"'{ATTACK}", "-2.5"], ["Ana, =1", "1.0"], ["", ""]]
+    assert head == ["title", "note", "points"]
+    assert rows == [[f"'{ATTACK}", "'@x", "-2.5"], ["Ana, =1", "", "1.0"], ["", "", ""]]
 
 
 def test_what_a_command_prints_moves_no_cursor(capsys):
