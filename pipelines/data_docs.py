@@ -104,7 +104,7 @@ def _history(night: Night, table: Table) -> list[tuple[str, int, int, int]]:
     found = night.warehouse.rows(
         "SELECT r.observed_at, max(c.row_count), count(*) FILTER (NOT c.is_passed), sum(c.check_value) "
         "FROM ops.check_result AS c JOIN ops.run AS r USING (run_id) WHERE c.table_name = ? "
-        f"GROUP BY c.run_id, r.observed_at, r.rowid ORDER BY c.run_id = ? DESC, r.rowid DESC LIMIT {_NIGHTS}",
+        f"GROUP BY c.run_id, r.observed_at, r.started_at ORDER BY c.run_id = ? DESC, r.started_at DESC LIMIT {_NIGHTS}",
         [table.qualified_name, night.run_id],
     )
     return [(told_instant(at), int(rows), int(broken), int(violations)) for at, rows, broken, violations in found]
@@ -123,7 +123,7 @@ def _index(night: Night) -> Document:
     found = night.warehouse.rows(
         "SELECT table_name, max(row_count), count(*) FILTER (NOT is_passed), observed_at FROM ("
         "SELECT c.*, r.observed_at FROM ops.check_result AS c JOIN ops.run AS r USING (run_id) "
-        "QUALIFY rank() OVER (PARTITION BY c.table_name ORDER BY r.rowid DESC) = 1) "
+        "QUALIFY rank() OVER (PARTITION BY c.table_name ORDER BY r.started_at DESC) = 1) "
         "GROUP BY table_name, observed_at ORDER BY bool_and(is_passed), table_name"
     )
     broken = sum(1 for *_, faults, _ in found if faults)
