@@ -70,7 +70,7 @@ def test_other_and_unknown_licences_do_not(audit, licence):
         ("private key", "-----BEGIN RSA PRIVATE" + " KEY-----\n" + "A" * 64),
         ("access key", "AK" + "IA" + "B" * 16),
         ("token of a code host", "gh" + "p_" + "a" * 36),
-        ("password in an address", "https" + "://lrs:hunter22@lrs.university.edu/xapi"),
+        ("password in an address", "https://lrs:hunter22" + "@lrs.university.edu/xapi"),
     ],
 )
 def test_what_looks_like_a_credential_is_found_in_a_tracked_file(audit, tmp_path, kind, text):
