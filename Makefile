@@ -42,7 +42,7 @@ audit: $(VENV)/dev.done ## locks, licences, secrets, a reproducible wheel, bandi
 bench: $(VENV)/test.done ## the short benchmarks, printed as a table
 	@$(BIN)/python -m pytest tests/bench -q -s $(ARGS)
 
-soak: $(VENV)/test.done ## the long tests of trust, hours of them: kills, fuzzing, load, scans; docs/reliability.md has their figures
+soak: $(VENV)/test.done ## the long tests of trust, hours of them: kills, load, nights in a row; docs/reliability.md has their figures
 	@$(BIN)/python -m pytest tests/soak -q -s $(ARGS)
 
 dev: $(VENV)/dev.done ## install every extra

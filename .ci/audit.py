@@ -129,14 +129,17 @@ def licences() -> Iterator[str]:
         yield "docs/licences.md is of another lock: run `make audit ARGS=--write`"
 
 
+def tracked() -> list[str]:
+    """Names of the tracked files that are there."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
 def secrets() -> Iterator[str]:
     """Nothing in any tracked file that looks like a credential."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False).stdout
-    for name in filter(None, listed.decode().split("\0")):
-        file = ROOT / name
-        if file.is_file():
-            content = file.read_bytes()
-            yield from (f"{name}: looks like a {kind}" for kind, pattern in SECRETS.items() if pattern.search(content))
+    for name in tracked():
+        content = (ROOT / name).read_bytes()
+        yield from (f"{name}: looks like a {kind}" for kind, pattern in SECRETS.items() if pattern.search(content))
 
 
 def wheel() -> Iterator[str]:
@@ -145,14 +148,10 @@ def wheel() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as scratch:
         for number, mask in enumerate((0o022, 0o077)):
             tree = Path(scratch) / f"tree-{'x' * (number * 20)}{number}"
-            listed = subprocess.run(
-                ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False
-            ).stdout.decode()
-            for name in filter(None, listed.split("\0")):
-                if (ROOT / name).is_file():
-                    (tree / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(ROOT / name, tree / name)
-                    os.utime(tree / name, (10**9 * (number + 1), 10**9 * (number + 1)))
+            for name in tracked():
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, tree / name)
+                os.utime(tree / name, (10**9 * (number + 1), 10**9 * (number + 1)))
             old = os.umask(mask)
             try:
                 built = subprocess.run(
