@@ -38,6 +38,7 @@ KEY_COVARIATES = (
 )
 _LEAST_OF_CATEGORY = 20
 _ROUNDS = 60
+_THREADS = 1
 # Threads share the random numbers of liblinear, and with them the order in which it descends.
 _ONE_BY_ONE = Lock()
 
@@ -122,7 +123,12 @@ def l1_quadratic(covariates: Design, target: Floats, fitted: npt.NDArray[np.bool
 
 
 def small_boosting(covariates: Design, target: Floats, fitted: npt.NDArray[np.bool_], weight: Floats | None) -> Floats:
-    """Sixty trees of four leaves each, learning slowly."""
+    """Sixty trees of four leaves each, learning slowly.
+
+    LightGBM has one number of threads for the whole process, which each of its calls sets. Fits run side by side here, and a
+    dataset whose buffers were laid out for one thread is filled by two where another call sets two in between: it writes
+    past them. So every call says the same number, predicting too.
+    """
     constant = _constant(target, fitted, weight)
     if constant is not None:
         return constant
@@ -136,12 +142,13 @@ def small_boosting(covariates: Design, target: Floats, fitted: npt.NDArray[np.bo
         "min_data_in_leaf": 40,
         "lambda_l2": 5.0,
         "verbose": -1,
-        "num_threads": 1,
+        "num_threads": _THREADS,
         "seed": 0,
         "deterministic": True,
         "force_row_wise": True,
     }
-    return np.asarray(lgb.train(settings, data, _ROUNDS).predict(covariates.linear), dtype=np.float64)
+    booster = lgb.train(settings, data, _ROUNDS)
+    return np.asarray(booster.predict(covariates.linear, num_threads=_THREADS), dtype=np.float64)
 
 
 LEARNERS: Mapping[str, Learner] = MappingProxyType(

@@ -101,3 +101,11 @@ def found(warehouse: Warehouse, given: str) -> str:
     else:
         return known[0]
     raise UsageError(message)
+
+
+def learners_of(warehouse: Warehouse, alert_id: str) -> list[str]:
+    """Whom an alert is about."""
+    return [
+        str(learner)
+        for (learner,) in warehouse.rows("SELECT DISTINCT learner_id FROM alerts.event WHERE alert_id = ?", [alert_id])
+    ]

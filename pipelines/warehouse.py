@@ -48,7 +48,9 @@ CREATE TABLE IF NOT EXISTS ops.lrs_pull (
     lrs_name VARCHAR, range_name VARCHAR, since_at TIMESTAMP, until_at TIMESTAMP, watermark_at TIMESTAMP,
     is_open BOOLEAN, continuation VARCHAR, consistent_at TIMESTAMP, newest_stored_at TIMESTAMP,
     ordered_page_count BIGINT, page_count BIGINT, statement_count BIGINT, byte_count BIGINT, updated_at TIMESTAMP);
-CREATE TABLE IF NOT EXISTS ops.access_log (accessed_at TIMESTAMP, command VARCHAR, row_count BIGINT);
+CREATE TABLE IF NOT EXISTS ops.access_log (
+    accessed_at TIMESTAMP, command VARCHAR, row_count BIGINT, access_number BIGINT, caller VARCHAR);
+CREATE TABLE IF NOT EXISTS ops.access_subject (access_number BIGINT, learner_id VARCHAR);
 CREATE TABLE IF NOT EXISTS ops.check_result (
     run_id VARCHAR, table_name VARCHAR, check_name VARCHAR, is_passed BOOLEAN, check_value DOUBLE, row_count BIGINT);
 """

@@ -15,11 +15,12 @@ from data_contracts.errors import UsageError
 from data_contracts.fields import FIELDS
 from models.alerts import OPEN_STATES
 from pipelines import alert_replay
+from pipelines.access import log_access
 from pipelines.commands.console import say, show
 from pipelines.commands.person import home_with_warehouse
 from pipelines.home import Home, now, parse_instant, told_instant
 from pipelines.lock import run_lock
-from pipelines.privacy.erase import log_access, open_pseudonyms
+from pipelines.privacy.erase import open_pseudonyms
 from pipelines.settings import load_settings
 from pipelines.sinks.words import unread_as_formula
 from pipelines.warehouse import Warehouse
@@ -54,12 +55,15 @@ def main(arguments: argparse.Namespace) -> int:
         at = _instant(warehouse, arguments.as_of)
         night = alert_replay.night_before(warehouse, at)
         if arguments.events:
-            rows = alert_replay.events_of(warehouse, alert_replay.found(warehouse, arguments.events), at)
+            alert_id = alert_replay.found(warehouse, arguments.events)
+            rows = alert_replay.events_of(warehouse, alert_id, at)
+            about = alert_replay.learners_of(warehouse, alert_id)
             word = "events of one alert."
         else:
             rows = _chosen(home, warehouse, alert_replay.replay(warehouse, at), arguments)
+            about = rows["learner_id"].to_list()
             word = f"{_word(arguments)}; their content is that of the night of {told_instant(night)}."
-        log_access(warehouse, "alerts", rows.height)
+        log_access(warehouse, "alerts", rows.height, about)
     say(f"As of {told_instant(at)}: {rows.height:,} {word}")
     if rows.height or arguments.format != "table":
         show(_FORMATS[arguments.format](rows))

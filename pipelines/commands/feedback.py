@@ -10,6 +10,7 @@ from data_contracts.errors import UsageError
 from data_contracts.fields import FIELDS
 from models.alerts import OPEN_STATES
 from pipelines import alert_replay, feedback
+from pipelines.access import log_access
 from pipelines.commands.console import say, show
 from pipelines.commands.person import home_with_warehouse
 from pipelines.feedback import Given, Taken
@@ -100,6 +101,7 @@ def _one(home: Home, warehouse: Warehouse, pseudonyms: Pseudonyms, arguments: ar
     before = None if arguments.at else feedback.said_before(warehouse, given, pseudonyms)
     taken = Taken(0, 0, 0, 0) if before else feedback.take(home, warehouse, pseudonyms, given)
     state = warehouse.scalar("SELECT state FROM alerts.current WHERE alert_id = ?", [alert_id])
+    log_access(warehouse, "feedback", 1, alert_replay.learners_of(warehouse, alert_id))
     is_closed = state not in OPEN_STATES and state != given.state
     word = "Noted" if taken.events else "Known already, nothing was changed"
     show(

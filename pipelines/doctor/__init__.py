@@ -17,7 +17,7 @@ from pipelines.doctor.finding import Finding, Patient
 from pipelines.doctor.intake import data_folder, record_stores, tables
 from pipelines.doctor.machine import disk, packages, permissions, python
 from pipelines.doctor.schedules import daemon, history
-from pipelines.doctor.stores import freshness, key, lock, marts
+from pipelines.doctor.stores import freshness, key, lock, marts, schema
 from pipelines.home import Home
 from pipelines.settings import load_settings
 
@@ -29,6 +29,7 @@ PROBES: tuple[Probe, ...] = (
     disk,
     permissions,
     key,
+    schema,
     lock,
     daemon,
     history,

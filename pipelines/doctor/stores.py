@@ -21,9 +21,10 @@ from data_contracts.errors import HandrailError
 from pipelines import __version__
 from pipelines.doctor.finding import Finding, Patient, age, size
 from pipelines.home import now, told_instant
+from pipelines.migrations import AREA, migrations
 from pipelines.publish import BUILD_NAME
 from pipelines.statements.identity import Pseudonyms, ensure_fits, load_key
-from pipelines.warehouse import WITNESSES
+from pipelines.warehouse import SCHEMA_VERSION, WITNESSES
 
 FRESH_HOURS, STALE_HOURS = 26, 74
 """A publication is fresh for a night and two hours, and stale after three nights."""
@@ -56,6 +57,21 @@ def _witnesses(identity_file: Path) -> list[tuple[str | None, str, str]]:
             with duckdb.connect(str(identity_file), read_only=True) as con:
                 return con.execute(WITNESSES.format(store="")).fetchall()
     return []
+
+
+def schema(patient: Patient) -> Iterator[Finding]:
+    """Whether newer code than this wrote the stores; nothing is said where a run is at work in them, or all is well."""
+    newest, found = {"warehouse": SCHEMA_VERSION, "identity": SCHEMA_VERSION, AREA: len(migrations())}, {}
+    with suppress(duckdb.Error):
+        if patient.home.warehouse_file.exists():
+            with duckdb.connect(str(patient.home.warehouse_file), read_only=True) as con:
+                found = dict(con.execute("SELECT area, version FROM ops.schema_version").fetchall())
+    ahead = sorted(area for area, version in found.items() if version > newest.get(area, version))
+    if ahead:
+        told = f"written by newer code than {__version__}: {', '.join(ahead)}"
+        yield Finding.fail(
+            "schema", told, "install the newer Handrail that wrote them, or restore the backup from before it"
+        )
 
 
 def is_held(file: Path) -> bool:

@@ -21,7 +21,8 @@ import polars as pl
 
 from data_contracts.errors import PermanentError, UsageError
 from data_contracts.tables.inputs import RAW_FILE
-from pipelines.home import Home, now
+from pipelines.access import log_access
+from pipelines.home import Home
 from pipelines.privacy.deliveries import links_in
 from pipelines.privacy.files import Sweep
 from pipelines.privacy.person import IDENTITY_TYPES, Finder, Person, find_person, is_disputed, is_held
@@ -149,11 +150,6 @@ def is_pending(home: Home) -> bool:
     with duckdb.connect(str(home.identity_file), read_only=True) as con:
         tables = con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'erasure'").fetchall()
         return bool(tables[0][0]) and bool(con.execute("SELECT count(*) FROM erasure").fetchall()[0][0])
-
-
-def log_access(warehouse: Warehouse, command: str, rows: int) -> None:
-    """Write down that a person's data was given out or erased; not whose."""
-    warehouse.execute("INSERT INTO ops.access_log VALUES (?, ?, ?)", [now().replace(tzinfo=None), command, rows])
 
 
 def _is_tombstoned(warehouse: Warehouse, person: Person, pseudonyms: Pseudonyms) -> bool:

@@ -22,10 +22,11 @@ import polars as pl
 
 from data_contracts.errors import UsageError
 from data_contracts.schema import Table
+from pipelines.access import log_access, reads_about
 from pipelines.archive import sync
 from pipelines.home import Home
 from pipelines.privacy.deliveries import clean_file, redacted
-from pipelines.privacy.erase import find, log_access, open_pseudonyms, sealed_files
+from pipelines.privacy.erase import find, open_pseudonyms, sealed_files
 from pipelines.privacy.files import Sweep
 from pipelines.privacy.person import Finder, Person, is_held
 from pipelines.privacy.rows import CONTRACTS, MEMBERS, find_hits, quoted
@@ -125,8 +126,9 @@ def export_learner(home: Home, settings: Settings, given: tuple[str, str], out: 
             _marts(home, finder, page)
             _refused(warehouse, finder, page)
             _received(home, settings, warehouse, finder, page)
+            _reads(warehouse, finder, page)
             page.close()
-        log_access(warehouse, "export-learner", page.rows)
+        log_access(warehouse, "export-learner", page.rows, person.ids)
     sync(aside)
     os.replace(aside, out)
     return page.rows
@@ -226,6 +228,13 @@ def _refused(warehouse: Warehouse, finder: Finder, page: _Page) -> None:
     if lines:
         about = "Rows refused that mention you, and why; other persons in them are left out"
         page.add("refused.ndjson", b"\n".join(lines) + b"\n", len(lines), about)
+
+
+def _reads(warehouse: Warehouse, finder: Finder, page: _Page) -> None:
+    reads = reads_about(warehouse, finder.person.ids)
+    if not reads.is_empty():
+        about = "Commands of Handrail that showed or gave out rows about you: when, and which account called them"
+        page.add("reads.csv", _csv(reads), reads.height, about)
 
 
 def _own_text(text: str, finder: Finder) -> str:
