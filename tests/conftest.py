@@ -18,6 +18,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from hypothesis import settings
 
 from data_contracts.tables.marts import MARTS
 
@@ -29,6 +30,10 @@ DEMO_SETTINGS = 'source = "simulated"\nsimulated_learners = 300\nsimulated_weeks
 
 COMMAND = Path(sys.executable).with_name("handrail")
 KEY = "0123456789abcdef" * 4
+
+# How long an example takes says how busy the machine is; benchmarks measure, tests do not.
+settings.register_profile("handrail", deadline=None)
+settings.load_profile("handrail")
 
 # Hours of them, collected where their folder is named: `make soak`. Each has a quick version among the others.
 collect_ignore = ["soak"]
