@@ -24,16 +24,20 @@ def places_of(folder: Path, texts: Iterable[str]) -> dict[str, list[str]]:
     """Each text with the places where it stands; an empty dictionary where none does."""
     wanted = {text: text.lower().encode() for text in texts}
     found: dict[str, set[str]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not path.is_file():
-            continue
-        name = str(path.relative_to(folder))
-        for place, content in contents_of(path, name):
-            lower = content.lower()
-            for text, sought in wanted.items():
-                if sought in lower:
-                    found.setdefault(text, set()).add(place)
+    for place, content in all_contents(folder):
+        lower = content.lower()
+        for text, sought in wanted.items():
+            if sought in lower:
+                found.setdefault(text, set()).add(place)
     return {text: sorted(places) for text, places in sorted(found.items())}
+
+
+def all_contents(folder: Path, *, without: tuple[str, ...] = ()) -> Iterator[tuple[str, bytes]]:
+    """(place, content) of everything in a folder's files, but for those whose path in it begins as one of `without`."""
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_file() and not path.is_symlink() and not name.startswith(without):
+            yield from contents_of(path, name)
 
 
 def contents_of(path: Path, name: str) -> Iterator[tuple[str, bytes]]:

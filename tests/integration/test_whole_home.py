@@ -13,7 +13,7 @@ import re
 import polars as pl
 import pytest
 
-from tests.scan import contents_of
+from tests.scan import all_contents
 
 # Where they may stand: the one store, what was delivered, and the digests that go to a mentor.
 ON_PURPOSE = ("identity.duckdb", "simulated/", "inbox/", "outbox/")
@@ -39,14 +39,8 @@ def identifiers(demo):
 
 def found_in(folder, texts):
     """Places where any of many texts stands, with one of them: all contents are looked through at once."""
-    places, contents = [], []
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.is_symlink() or not path.is_file() or name.startswith(ON_PURPOSE):
-            continue
-        for place, content in contents_of(path, name):
-            places.append(place)
-            contents.append(content.decode("latin-1"))
+    read = [(place, content.decode("latin-1")) for place, content in all_contents(folder, without=ON_PURPOSE)]
+    places, contents = zip(*read, strict=True)
     patterns = [text.encode().decode("latin-1") for text in texts]
     hits = pl.Series(contents, dtype=pl.String).str.extract_many(patterns, ascii_case_insensitive=True)
     return len(places), {place: hit[0] for place, hit in zip(places, hits.to_list(), strict=True) if hit}
